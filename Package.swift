@@ -1,0 +1,153 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The floors of the building: a target may import targets of the floors below it, never a sibling.
+// `swift build --explicit-target-dependency-import-check error` holds the code to what stands here.
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("InferIsolatedConformances"),
+    .enableUpcomingFeature("ImmutableWeakCaptures"),
+]
+
+func floor(
+    _ path: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil
+) -> Target {
+    let name = String(path.split(separator: "/").last!)
+    return .target(
+        name: name, dependencies: dependencies, path: "Sources/\(path)", resources: resources,
+        swiftSettings: settings)
+}
+
+func tests(
+    _ name: String, _ dependencies: [Target.Dependency], resources: [Resource]? = nil
+) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies, path: "Tests/\(name)", resources: resources,
+        swiftSettings: settings)
+}
+
+let nio: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+    .product(name: "NIOHTTP1", package: "swift-nio"),
+]
+let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let arguments: Target.Dependency = .product(
+    name: "ArgumentParser", package: "swift-argument-parser")
+let containers: Target.Dependency = .product(name: "BasicContainers", package: "swift-collections")
+
+let package = Package(
+    name: "tollgate",
+    products: [.executable(name: "tollgate", targets: ["tollgate"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // L0: C libraries
+        .systemLibrary(
+            name: "CLibrdkafka", path: "Sources/C/CLibrdkafka", pkgConfig: "rdkafka",
+            providers: [.apt(["librdkafka-dev"])]),
+        .systemLibrary(
+            name: "CHiredis", path: "Sources/C/CHiredis", providers: [.apt(["libhiredis-dev"])]),
+        .systemLibrary(
+            name: "CSQLite", path: "Sources/C/CSQLite", pkgConfig: "sqlite3",
+            providers: [.apt(["libsqlite3-dev"])]),
+        .target(
+            name: "CSimdJSON", path: "Sources/C/CSimdJSON",
+            cxxSettings: [.unsafeFlags(["-O3"])],
+            linkerSettings: [.linkedLibrary("simdjson"), .linkedLibrary("stdc++")]),
+
+        // L1: vocabulary and atomic cells
+        floor("Base/MeteringModel"),
+        floor("Base/LockFree", [containers]),
+
+        // L2: pure decisions and folds
+        floor("Core/MeteringPorts", ["MeteringModel"]),
+        floor("Core/QuotaEngine", ["MeteringModel", "LockFree"]),
+        floor("Core/UsageAggregation", ["MeteringModel"]),
+        floor("Core/Entitlements", ["MeteringModel"]),
+
+        // L3: drivers, the only importers of C
+        floor("Drivers/KafkaClient", ["CLibrdkafka"]),
+        floor("Drivers/RedisClient", ["CHiredis"]),
+        floor("Drivers/SQLClient", ["CSQLite"]),
+        floor("Drivers/EventDecoding", ["CSimdJSON"]),
+
+        // L4: adapters, domain to driver
+        floor("Adapters/KafkaEventLog", ["MeteringModel", "MeteringPorts", "KafkaClient", log]),
+        floor("Adapters/JournalEventLog", ["MeteringModel", "MeteringPorts", "SQLClient", log]),
+        floor(
+            "Adapters/RedisCounterStore", ["MeteringModel", "MeteringPorts", "RedisClient", log]),
+        floor("Adapters/SQLLedger", ["MeteringModel", "MeteringPorts", "SQLClient", log]),
+        floor(
+            "Adapters/YAMLCatalog",
+            ["MeteringModel", "MeteringPorts", "Entitlements", .product(name: "Yams", package: "Yams")]),
+
+        // L5: services
+        floor(
+            "Services/Metering",
+            [
+                "MeteringModel", "MeteringPorts", "UsageAggregation", "Entitlements",
+                "QuotaEngine", "EventDecoding", log,
+            ]),
+        floor(
+            "Services/Enforcement",
+            ["MeteringModel", "MeteringPorts", "QuotaEngine", "Entitlements", log]),
+        floor("Services/Alerting", ["MeteringModel", "MeteringPorts", log]),
+
+        // L6: edges
+        floor(
+            "Edges/HTTPAPI",
+            ["MeteringModel", "MeteringPorts", "EventDecoding", log] + nio),
+
+        // L7: the program
+        .executableTarget(
+            name: "tollgate",
+            dependencies: [
+                "MeteringModel", "MeteringPorts", "LockFree", "QuotaEngine", "UsageAggregation",
+                "Entitlements", "EventDecoding", "KafkaEventLog", "JournalEventLog",
+                "RedisCounterStore", "SQLLedger", "YAMLCatalog", "Metering", "Enforcement",
+                "Alerting", "HTTPAPI", log, arguments,
+            ] + nio,
+            path: "Sources/tollgate", swiftSettings: settings),
+
+        // Tests, floor by floor
+        tests("MeteringModelTests", ["MeteringModel"]),
+        tests("LockFreeTests", ["LockFree", "QuotaEngine"]),
+        tests("UsageAggregationTests", ["UsageAggregation", "MeteringModel"]),
+        tests(
+            "EntitlementsTests", ["Entitlements", "YAMLCatalog", "MeteringModel", "MeteringPorts"]),
+        tests("EventDecodingTests", ["EventDecoding"]),
+        tests("SQLLedgerTests", ["SQLLedger", "SQLClient", "MeteringModel", "MeteringPorts"]),
+        tests(
+            "EventLogConformanceTests",
+            [
+                "JournalEventLog", "KafkaEventLog", "KafkaClient", "MeteringModel",
+                "MeteringPorts",
+            ]),
+        tests(
+            "RedisCounterStoreTests",
+            ["RedisCounterStore", "RedisClient", "MeteringModel", "MeteringPorts"]),
+        tests("HTTPAPITests", ["HTTPAPI", "MeteringModel", "MeteringPorts"] + nio),
+        tests(
+            "MeteringTests",
+            [
+                "Metering", "Enforcement", "SQLLedger", "JournalEventLog", "Entitlements",
+                "YAMLCatalog", "MeteringModel", "MeteringPorts", "QuotaEngine",
+                "UsageAggregation",
+            ]),
+        tests("IntegrationTests", ["tollgate", "KafkaClient", "RedisClient", "SQLClient"]),
+        tests("TidyTests", []),
+    ],
+    cxxLanguageStandard: .cxx17
+)

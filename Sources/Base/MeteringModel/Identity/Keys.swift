@@ -1,0 +1,43 @@
+/// A string identifier that cannot be mistaken for another kind of identifier.
+public protocol StringKey: RawRepresentable, Hashable, Sendable, Comparable, Codable,
+    CustomStringConvertible, ExpressibleByStringLiteral
+where RawValue == String {
+    init(rawValue: String)
+}
+
+extension StringKey {
+    public init(_ value: some StringProtocol) { self.init(rawValue: String(value)) }
+    public init(stringLiteral value: String) { self.init(rawValue: value) }
+    public var description: String { rawValue }
+    public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+}
+
+/// A paying customer (an account); the party that a quota belongs to.
+public struct CustomerID: StringKey {
+    public var rawValue: String
+    public init(rawValue: String) { self.rawValue = rawValue }
+}
+
+/// What an event names: an API key, a user, a device. Belongs to exactly one customer.
+public struct SubjectID: StringKey {
+    public var rawValue: String
+    public init(rawValue: String) { self.rawValue = rawValue }
+}
+
+/// The name of a meter in the catalog.
+public struct MeterKey: StringKey {
+    public var rawValue: String
+    public init(rawValue: String) { self.rawValue = rawValue }
+}
+
+/// The name of a feature in the catalog.
+public struct FeatureKey: StringKey {
+    public var rawValue: String
+    public init(rawValue: String) { self.rawValue = rawValue }
+}
+
+/// The name of a plan in the catalog.
+public struct PlanKey: StringKey {
+    public var rawValue: String
+    public init(rawValue: String) { self.rawValue = rawValue }
+}

@@ -1,0 +1,95 @@
+/// One metered entitlement of one customer, compiled: everything a decision or a crossing needs.
+public struct Quota: Hashable, Sendable {
+    public var customer: CustomerID
+    public var feature: FeatureKey
+    public var meter: MeterKey
+    public var aggregation: Aggregation
+    public var scale: Int
+    public var limit: Limit
+    public var enforcement: EnforcementMode
+    public var counting: CountingMode
+    public var durability: AdmissionDurability
+    public var onOutage: OutagePolicy
+    /// Sorted by level.
+    public var thresholds: [Threshold]
+    public var rule: PeriodRule
+    /// E.g. `plan pro v3`.
+    public var source: String
+
+    public init(
+        customer: CustomerID, feature: FeatureKey, meter: MeterKey, aggregation: Aggregation,
+        scale: Int, limit: Limit, enforcement: EnforcementMode, counting: CountingMode,
+        durability: AdmissionDurability, onOutage: OutagePolicy, thresholds: [Threshold],
+        rule: PeriodRule, source: String
+    ) {
+        self.customer = customer
+        self.feature = feature
+        self.meter = meter
+        self.aggregation = aggregation
+        self.scale = scale
+        self.limit = limit
+        self.enforcement = enforcement
+        self.counting = counting
+        self.durability = durability
+        self.onOutage = onOutage
+        self.thresholds = thresholds
+        self.rule = rule
+        self.source = source
+    }
+}
+
+/// A threshold passed. `id` is the same on every replay: it is made of what the crossing is about.
+public struct Crossing: Hashable, Sendable {
+    public var customer: CustomerID
+    public var feature: FeatureKey
+    public var meter: MeterKey
+    public var period: Period
+    public var threshold: Threshold
+    /// Limit in force when it was crossed; part of the identity, so a raised limit can be crossed anew.
+    public var limit: Limit
+    public var usedBefore: Int64
+    public var usedAfter: Int64
+    public var scale: Int
+    public var source: String
+    /// Time of the log record whose effect crossed it.
+    public var crossedAt: Timestamp
+    public var resolvedAt: Timestamp?
+
+    public init(
+        customer: CustomerID, feature: FeatureKey, meter: MeterKey, period: Period,
+        threshold: Threshold, limit: Limit, usedBefore: Int64, usedAfter: Int64, scale: Int,
+        source: String, crossedAt: Timestamp, resolvedAt: Timestamp? = nil
+    ) {
+        self.customer = customer
+        self.feature = feature
+        self.meter = meter
+        self.period = period
+        self.threshold = threshold
+        self.limit = limit
+        self.usedBefore = usedBefore
+        self.usedAfter = usedAfter
+        self.scale = scale
+        self.source = source
+        self.crossedAt = crossedAt
+        self.resolvedAt = resolvedAt
+    }
+
+    /// Stable across replays and installations: two keyed hashes of the identity, 32 hex digits.
+    public var id: String {
+        let limitText = limit.finite.map(String.init) ?? "unlimited"
+        let parts = [
+            customer.rawValue, feature.rawValue, String(period.start.microseconds),
+            threshold.label, limitText,
+        ]
+        // Length-prefixed, so no part can pose as two.
+        let text = parts.map { "\($0.utf8.count):\($0)" }.joined()
+        let high = KeyHash(k0: 0x746f_6c6c, k1: 1).hash(text)
+        let low = KeyHash(k0: 0x6761_7465, k1: 2).hash(text)
+        return Self.hex(high) + Self.hex(low)
+    }
+
+    private static func hex(_ word: UInt64) -> String {
+        let digits = String(word, radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
+    }
+}

@@ -1,0 +1,7 @@
+/// How a meter turns values into one number.
+public enum Aggregation: String, Sendable, Hashable, Codable, CaseIterable {
+    case count, sum, max, min, latest, unique, avg
+
+    /// Whether two states merge by adding their values, so that a cap can be counted down.
+    public var isAdditive: Bool { self == .count || self == .sum }
+}

@@ -1,0 +1,1 @@
+#include "tollgate_simdjson.h"

@@ -1,0 +1,3 @@
+#ifndef TOLLGATE_SIMDJSON_H
+#define TOLLGATE_SIMDJSON_H
+#endif

@@ -1,0 +1,319 @@
+package import MeteringModel
+
+// What the edges (HTTP now, gRPC later) ask of the services. Edges translate; they decide nothing.
+
+/// A question about one feature, as a client asks it.
+package struct EntitlementQuestion: Sendable, Hashable {
+    package enum Party: Sendable, Hashable {
+        case customer(CustomerID)
+        case subject(SubjectID)
+    }
+    package var party: Party
+    package var feature: FeatureKey
+    /// As written by the client; the service scales it to the meter's smallest unit.
+    package var quantity: DecimalQuantity
+    /// Idempotency key; required for a reservation, optional for consume.
+    package var id: String?
+    package init(
+        party: Party, feature: FeatureKey, quantity: DecimalQuantity = .init(mantissa: 1),
+        id: String? = nil
+    ) {
+        self.party = party
+        self.feature = feature
+        self.quantity = quantity
+        self.id = id
+    }
+}
+
+package struct ReservationAnswer: Sendable {
+    package var decision: Decision
+    /// Nil when it was denied.
+    package var reservation: Reservation?
+    package init(decision: Decision, reservation: Reservation?) {
+        self.decision = decision
+        self.reservation = reservation
+    }
+}
+
+package protocol EntitlementGate: AnyObject, Sendable {
+    /// Charges nothing. Never blocks.
+    func check(_ question: EntitlementQuestion) throws(GateError) -> Decision
+    /// Decision and charge in one step; same id, same answer, one charge.
+    func consume(_ question: EntitlementQuestion) async throws(GateError) -> Decision
+    func reserve(
+        _ question: EntitlementQuestion, timeToLiveSeconds: Int64
+    ) async throws(GateError) -> ReservationAnswer
+    /// Charges `actual` and frees the rest; the same call again gives the same answer.
+    func commitReservation(
+        _ id: String, actual: DecimalQuantity?
+    ) async throws(GateError) -> ReservationAnswer
+    func releaseReservation(_ id: String) async throws(GateError) -> ReservationAnswer
+    /// Every entitlement of a customer, sorted by feature; charges nothing.
+    func entitlements(of customer: CustomerID) throws(GateError) -> [EffectiveEntitlement]
+}
+
+package struct EffectiveEntitlement: Sendable {
+    package var feature: FeatureKey
+    package var type: FeatureType
+    package var decision: Decision
+    package var enforcement: EnforcementMode?
+    package var counting: CountingMode?
+    package var thresholds: [String]
+    package init(
+        feature: FeatureKey, type: FeatureType, decision: Decision, enforcement: EnforcementMode?,
+        counting: CountingMode?, thresholds: [String]
+    ) {
+        self.feature = feature
+        self.type = type
+        self.decision = decision
+        self.enforcement = enforcement
+        self.counting = counting
+        self.thresholds = thresholds
+    }
+}
+
+package struct GateError: Error, Sendable, CustomStringConvertible {
+    package enum Code: String, Sendable {
+        case invalidQuantity, invalidRequest, idConflict, unknownReservation, reservationClosed
+        case unavailable, overloaded, unknownCustomer
+    }
+    package var code: Code
+    package var message: String
+    package init(code: Code, message: String) {
+        self.code = code
+        self.message = message
+    }
+    package var description: String { message }
+}
+
+/// One event that passed the edge's checks, ready for the log.
+package struct AcceptedEvent: Sendable {
+    /// Partitioning key: the subject.
+    package var key: String
+    /// Structured CloudEvents JSON.
+    package var json: [UInt8]
+    package init(key: String, json: [UInt8]) {
+        self.key = key
+        self.json = json
+    }
+}
+
+package protocol EventIngest: AnyObject, Sendable {
+    /// Returns once all are durable in the log.
+    func record(_ events: [AcceptedEvent]) async throws(EventLogError)
+    /// Checks one structured event as the pipeline will (form, required members, time window,
+    /// value types of known meters). Nil when it will be counted or quarantined.
+    func problem(with event: RawSpan, allowsBackfill: Bool) -> EventProblem?
+    /// Appends set-aside events to the log again and marks them re-driven; returns their number.
+    func redrive(kind: SetAsideEvent.Kind?, limit: Int) async throws(EventLogError) -> Int
+}
+
+package struct EventProblem: Error, Sendable, Hashable {
+    /// Stable code, e.g. `malformed`, `missing_id`, `invalid_time`.
+    package var code: String
+    package var detail: String
+    package init(code: String, detail: String) {
+        self.code = code
+        self.detail = detail
+    }
+}
+
+package struct NearLimitEntry: Sendable, Hashable {
+    package var customer: CustomerID
+    package var feature: FeatureKey
+    package var plan: String
+    package var used: Int64
+    package var limit: Int64
+    package var scale: Int
+    /// used / limit in basis points (8,000 = 80 %).
+    package var shareBasisPoints: Int64
+    package var period: Period
+    package var timeZone: String
+    package var enforcement: EnforcementMode
+    /// When the cap is reached at the period's run rate so far; nil when it is not, or already is.
+    package var projectedExhaustion: Timestamp?
+    package init(
+        customer: CustomerID, feature: FeatureKey, plan: String, used: Int64, limit: Int64,
+        scale: Int, shareBasisPoints: Int64, period: Period, timeZone: String,
+        enforcement: EnforcementMode, projectedExhaustion: Timestamp?
+    ) {
+        self.customer = customer
+        self.feature = feature
+        self.plan = plan
+        self.used = used
+        self.limit = limit
+        self.scale = scale
+        self.shareBasisPoints = shareBasisPoints
+        self.period = period
+        self.timeZone = timeZone
+        self.enforcement = enforcement
+        self.projectedExhaustion = projectedExhaustion
+    }
+}
+
+package struct UsageReport: Sendable {
+    package struct Window: Sendable {
+        package var start: Timestamp
+        package var end: Timestamp
+        package var value: Int64
+        package var count: Int64
+        /// Dimension values by name, for the dimensions asked for.
+        package var group: [String: String]
+        package init(
+            start: Timestamp, end: Timestamp, value: Int64, count: Int64, group: [String: String]
+        ) {
+            self.start = start
+            self.end = end
+            self.value = value
+            self.count = count
+            self.group = group
+        }
+    }
+    package var customer: CustomerID
+    package var feature: FeatureKey?
+    package var meter: MeterKey
+    package var unit: String
+    package var scale: Int
+    package var window: String
+    package var timeZone: String
+    package var usageCompleteTo: Timestamp?
+    package var windows: [Window]
+    package init(
+        customer: CustomerID, feature: FeatureKey?, meter: MeterKey, unit: String, scale: Int,
+        window: String, timeZone: String, usageCompleteTo: Timestamp?, windows: [Window]
+    ) {
+        self.customer = customer
+        self.feature = feature
+        self.meter = meter
+        self.unit = unit
+        self.scale = scale
+        self.window = window
+        self.timeZone = timeZone
+        self.usageCompleteTo = usageCompleteTo
+        self.windows = windows
+    }
+}
+
+package enum UsageWindow: String, Sendable, CaseIterable { case hour, day, month }
+
+package protocol UsageReporting: AnyObject, Sendable {
+    /// `feature` may name a feature or, with the prefix `meter:`, a meter.
+    func usage(
+        customer: CustomerID, feature: String, from: Timestamp?, to: Timestamp?,
+        window: UsageWindow, groupBy: [String]
+    ) throws(QueryError) -> UsageReport
+    /// Sorted by share, largest first; `cursor` is the `next` of the page before.
+    func nearLimit(
+        overBasisPoints: Int64, limit: Int, cursor: String?
+    ) throws(QueryError) -> (entries: [NearLimitEntry], next: String?)
+    func alerts(
+        customer: CustomerID?, since: Timestamp?, cursor: String?, limit: Int
+    ) throws(QueryError) -> (alerts: [StoredCrossing], next: String?)
+    func setAside(
+        kind: SetAsideEvent.Kind?, cursor: String?, limit: Int
+    ) throws(QueryError) -> (events: [StoredSetAside], next: String?)
+    /// Per customer and meter lifetime totals, for audits and reconciliation.
+    func totals() throws(QueryError) -> [MeterTotal]
+    /// Recounts from the log and compares with ledger and counters.
+    func reconcile() async throws(QueryError) -> ReconcileReport
+}
+
+package struct ReconcileReport: Sendable {
+    package struct Drift: Sendable, Hashable {
+        package var customer: String
+        package var meter: String
+        package var period: Period?
+        /// `ledger`, `rollups`, `counters` or `redis`.
+        package var store: String
+        package var recounted: Int64
+        package var stored: Int64
+        package init(
+            customer: String, meter: String, period: Period?, store: String, recounted: Int64,
+            stored: Int64
+        ) {
+            self.customer = customer
+            self.meter = meter
+            self.period = period
+            self.store = store
+            self.recounted = recounted
+            self.stored = stored
+        }
+    }
+    package var eventsRead: Int64
+    package var eventsCounted: Int64
+    package var duplicates: Int64
+    package var rowsCompared: Int64
+    package var drifts: [Drift]
+    /// What could not be compared, in words.
+    package var notes: [String]
+    package init(
+        eventsRead: Int64, eventsCounted: Int64, duplicates: Int64, rowsCompared: Int64,
+        drifts: [Drift], notes: [String]
+    ) {
+        self.eventsRead = eventsRead
+        self.eventsCounted = eventsCounted
+        self.duplicates = duplicates
+        self.rowsCompared = rowsCompared
+        self.drifts = drifts
+        self.notes = notes
+    }
+}
+
+package struct QueryError: Error, Sendable, CustomStringConvertible {
+    package enum Code: String, Sendable { case notFound, invalid, unavailable }
+    package var code: Code
+    package var message: String
+    package init(code: Code, message: String) {
+        self.code = code
+        self.message = message
+    }
+    package var description: String { message }
+}
+
+/// The catalog as users change it.
+package protocol CatalogAdministration: AnyObject, Sendable {
+    /// Validates a YAML document, says what it would change, and applies it unless `dryRun`.
+    func apply(_ yaml: String, dryRun: Bool) async throws(CatalogProblems) -> CatalogChange
+    func currentDocument() -> (revision: Int64, yaml: String)?
+}
+
+package struct CatalogChange: Sendable {
+    package var revision: Int64
+    /// One line a change, as a plan shows it: `+ plan pro`, `~ plan pro: tokens limit 10 → 20`.
+    package var lines: [String]
+    package var isApplied: Bool
+    package init(revision: Int64, lines: [String], isApplied: Bool) {
+        self.revision = revision
+        self.lines = lines
+        self.isApplied = isApplied
+    }
+}
+
+package struct CatalogProblems: Error, Sendable, CustomStringConvertible {
+    package struct Problem: Sendable, Hashable {
+        package var line: Int
+        package var column: Int
+        package var message: String
+        package init(line: Int, column: Int, message: String) {
+            self.line = line
+            self.column = column
+            self.message = message
+        }
+    }
+    package var problems: [Problem]
+    package init(_ problems: [Problem]) { self.problems = problems }
+    package var description: String {
+        problems.map { "line \($0.line), column \($0.column): \($0.message)" }
+            .joined(separator: "\n")
+    }
+}
+
+/// Whether the process can answer, and what it counts about itself.
+package protocol OperationsStatus: AnyObject, Sendable {
+    /// Empty when ready; otherwise one line a reason.
+    func notReadyReasons() -> [String]
+    /// Named facts for `/readyz` (degraded modes, lag, positions), sorted by name.
+    func details() -> [(name: String, value: String)]
+    /// Prometheus text 0.0.4.
+    func metricsText() -> String
+}

@@ -1,0 +1,269 @@
+package import MeteringModel
+
+/// Everything that one stretch of one partition does to the ledger; committed whole or not at all.
+package struct LedgerBatch: Sendable {
+    package var partition: Int32
+    /// Epoch under which this process owns the partition.
+    package var epoch: Int64
+    /// Offset that the ledger must hold now, and the one it holds afterwards.
+    package var baseOffset: Int64
+    package var nextOffset: Int64
+    /// Largest append time of the stretch; the ledger's watermark in time.
+    package var completeTo: Timestamp
+    package var usage: [UsageDelta] = []
+    package var rollups: [RollupDelta] = []
+    package var dedupeMarks: [DedupeMark] = []
+    package var setAside: [SetAsideEvent] = []
+    package var admissions: [AdmissionRecord] = []
+    package var reservations: [ReservationChange] = []
+    package var adjustments: [Adjustment] = []
+
+    package init(
+        partition: Int32, epoch: Int64, baseOffset: Int64, nextOffset: Int64, completeTo: Timestamp
+    ) {
+        self.partition = partition
+        self.epoch = epoch
+        self.baseOffset = baseOffset
+        self.nextOffset = nextOffset
+        self.completeTo = completeTo
+    }
+}
+
+/// What a usage row is about.
+package struct UsageKey: Hashable, Sendable {
+    package var customer: CustomerID
+    package var meter: MeterKey
+    package var period: Period
+    package init(customer: CustomerID, meter: MeterKey, period: Period) {
+        self.customer = customer
+        self.meter = meter
+        self.period = period
+    }
+}
+
+package struct UsageDelta: Sendable {
+    package var key: UsageKey
+    package var aggregation: Aggregation
+    package var delta: UsageState
+    /// The part of `delta.value` that the gate had already charged when it admitted it.
+    package var admitted: Int64
+    package init(key: UsageKey, aggregation: Aggregation, delta: UsageState, admitted: Int64) {
+        self.key = key
+        self.aggregation = aggregation
+        self.delta = delta
+        self.admitted = admitted
+    }
+}
+
+package enum RollupWindow: String, Sendable, Hashable, CaseIterable { case hour, day }
+
+package struct RollupDelta: Sendable {
+    package var customer: CustomerID
+    package var meter: MeterKey
+    package var window: RollupWindow
+    /// Hour: UTC hour. Day: midnight in the customer's zone.
+    package var start: Timestamp
+    /// Canonical JSON object of dimension values, members sorted by name; `{}` without dimensions.
+    package var dimensions: String
+    package var aggregation: Aggregation
+    package var delta: UsageState
+    package init(
+        customer: CustomerID, meter: MeterKey, window: RollupWindow, start: Timestamp,
+        dimensions: String, aggregation: Aggregation, delta: UsageState
+    ) {
+        self.customer = customer
+        self.meter = meter
+        self.window = window
+        self.start = start
+        self.dimensions = dimensions
+        self.aggregation = aggregation
+        self.delta = delta
+    }
+}
+
+/// The first occurrence of an event identity.
+package struct DedupeMark: Sendable, Hashable {
+    package var fingerprint: UInt64
+    package var offset: Int64
+    package init(fingerprint: UInt64, offset: Int64) {
+        self.fingerprint = fingerprint
+        self.offset = offset
+    }
+}
+
+/// An event that could not be counted: dead-lettered (its own fault) or quarantined (nobody's yet).
+package struct SetAsideEvent: Sendable, Hashable {
+    package enum Kind: String, Sendable { case deadLetter = "dead_letter", quarantine }
+    package var kind: Kind
+    package var partition: Int32
+    package var offset: Int64
+    package var appendedAt: Timestamp
+    /// Stable code, e.g. `malformed`, `unknown_subject`.
+    package var reason: String
+    package var detail: String
+    /// Subject of a quarantined event, so that it can be found when the subject appears.
+    package var subject: String
+    package var headers: [UInt8]
+    package var payload: [UInt8]
+    package init(
+        kind: Kind, partition: Int32, offset: Int64, appendedAt: Timestamp, reason: String,
+        detail: String, subject: String = "", headers: [UInt8] = [], payload: [UInt8] = []
+    ) {
+        self.kind = kind
+        self.partition = partition
+        self.offset = offset
+        self.appendedAt = appendedAt
+        self.reason = reason
+        self.detail = detail
+        self.subject = subject
+        self.headers = headers
+        self.payload = payload
+    }
+}
+
+/// An admission that the log holds: what makes `consume` idempotent across restarts.
+package struct AdmissionRecord: Sendable, Hashable {
+    package var customer: CustomerID
+    package var feature: FeatureKey
+    package var id: String
+    package var quantity: Int64
+    package var admittedAt: Timestamp
+    /// The decision document as answered, JSON.
+    package var answer: String
+    package init(
+        customer: CustomerID, feature: FeatureKey, id: String, quantity: Int64,
+        admittedAt: Timestamp, answer: String
+    ) {
+        self.customer = customer
+        self.feature = feature
+        self.id = id
+        self.quantity = quantity
+        self.admittedAt = admittedAt
+        self.answer = answer
+    }
+}
+
+/// A hold on part of a quota.
+package struct Reservation: Sendable, Hashable {
+    package enum State: String, Sendable { case open, committed, released, expired }
+    package var id: String
+    package var customer: CustomerID
+    package var feature: FeatureKey
+    package var quantity: Int64
+    package var period: Period
+    package var expiresAt: Timestamp
+    package var state: State
+    /// Units charged once committed.
+    package var committed: Int64
+    package init(
+        id: String, customer: CustomerID, feature: FeatureKey, quantity: Int64, period: Period,
+        expiresAt: Timestamp, state: State = .open, committed: Int64 = 0
+    ) {
+        self.id = id
+        self.customer = customer
+        self.feature = feature
+        self.quantity = quantity
+        self.period = period
+        self.expiresAt = expiresAt
+        self.state = state
+        self.committed = committed
+    }
+}
+
+package enum ReservationChange: Sendable, Hashable {
+    case opened(Reservation)
+    /// Only an open reservation can be closed; a second closing changes nothing.
+    case closed(id: String, state: Reservation.State, committed: Int64)
+}
+
+/// Usage that arrived after its period was closed (end + grace).
+package struct Adjustment: Sendable, Hashable {
+    package var key: UsageKey
+    package var count: Int64
+    package var value: Int64
+    package var recordedAt: Timestamp
+    package init(key: UsageKey, count: Int64, value: Int64, recordedAt: Timestamp) {
+        self.key = key
+        self.count = count
+        self.value = value
+        self.recordedAt = recordedAt
+    }
+}
+
+/// One usage row before and after a commit.
+package struct UsageChange: Sendable {
+    package var key: UsageKey
+    package var aggregation: Aggregation
+    package var before: UsageState
+    package var after: UsageState
+    package var admittedBefore: Int64
+    package var admittedAfter: Int64
+    package init(
+        key: UsageKey, aggregation: Aggregation, before: UsageState, after: UsageState,
+        admittedBefore: Int64, admittedAfter: Int64
+    ) {
+        self.key = key
+        self.aggregation = aggregation
+        self.before = before
+        self.after = after
+        self.admittedBefore = admittedBefore
+        self.admittedAfter = admittedAfter
+    }
+}
+
+package struct LedgerCommit: Sendable {
+    package var changes: [UsageChange]
+    /// Only those that were not in the ledger before.
+    package var newCrossings: [Crossing]
+    package init(changes: [UsageChange], newCrossings: [Crossing]) {
+        self.changes = changes
+        self.newCrossings = newCrossings
+    }
+}
+
+package struct PartitionClaim: Sendable, Hashable {
+    package var partition: Int32
+    package var epoch: Int64
+    package var nextOffset: Int64
+    package var completeTo: Timestamp?
+    package init(partition: Int32, epoch: Int64, nextOffset: Int64, completeTo: Timestamp?) {
+        self.partition = partition
+        self.epoch = epoch
+        self.nextOffset = nextOffset
+        self.completeTo = completeTo
+    }
+}
+
+/// The writing side of the ledger. Synchronous, used from the thread that owns the pipeline.
+package protocol UsageLedger: AnyObject, Sendable {
+    /// Takes each partition over: raises its epoch, so that an earlier owner can write no more.
+    func claim(_ partitions: [Int32]) throws(LedgerError) -> [PartitionClaim]
+    /// Writes the batch in one transaction, with compare-and-set on (position, epoch).
+    /// `score` names the thresholds that a usage change crossed; it runs inside the transaction.
+    func commit(
+        _ batch: LedgerBatch, score: (UsageChange) -> [Crossing]
+    ) throws(LedgerError) -> LedgerCommit
+    /// Dedupe marks of a partition, oldest first, from records appended at or after `since`.
+    func dedupeMarks(
+        partition: Int32, since: Timestamp, _ body: (DedupeMark, Timestamp) -> Void
+    ) throws(LedgerError)
+    /// Drops dedupe blocks appended before `instant`, and admissions decided before `admissions`.
+    func prune(dedupeBefore instant: Timestamp, admissionsBefore: Timestamp) throws(LedgerError)
+}
+
+package struct LedgerError: Error, Sendable, CustomStringConvertible {
+    package enum Code: String, Sendable {
+        /// Another owner has taken the partition, or its position is not the batch's base.
+        case fenced
+        case full, busy, corrupt, unavailable, overflow, misconfigured
+    }
+    package var code: Code
+    package var message: String
+    package var isRetriable: Bool
+    package init(code: Code, message: String, isRetriable: Bool = false) {
+        self.code = code
+        self.message = message
+        self.isRetriable = isRetriable
+    }
+    package var description: String { message }
+}

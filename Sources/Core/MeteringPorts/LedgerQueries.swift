@@ -1,0 +1,114 @@
+package import MeteringModel
+
+/// The reading side of the ledger; safe from any thread, blocking for at most a short query.
+package protocol LedgerQueries: AnyObject, Sendable {
+    /// Every usage row whose period ends after `instant`: what the counters are built from.
+    func liveUsage(
+        endingAfter instant: Timestamp, _ body: (StoredUsage) -> Void
+    ) throws(LedgerError)
+    func usage(_ key: UsageKey) throws(LedgerError) -> StoredUsage?
+    func rollups(_ query: RollupQuery) throws(LedgerError) -> [StoredRollup]
+    /// Lifetime totals from the day rollups, per customer and meter, sorted.
+    func totals() throws(LedgerError) -> [MeterTotal]
+    func crossings(
+        customer: CustomerID?, since: Timestamp?, after sequence: Int64, limit: Int
+    ) throws(LedgerError) -> [StoredCrossing]
+    /// Set-aside events not yet re-driven, oldest first.
+    func setAside(
+        kind: SetAsideEvent.Kind?, after sequence: Int64, limit: Int
+    ) throws(LedgerError) -> [StoredSetAside]
+    func setAsideCounts() throws(LedgerError) -> [String: Int64]
+    func openReservations() throws(LedgerError) -> [Reservation]
+    func reservation(_ id: String) throws(LedgerError) -> Reservation?
+    func admissions(since: Timestamp) throws(LedgerError) -> [AdmissionRecord]
+    func positions() throws(LedgerError) -> [PartitionClaim]
+    func adjustments(customer: CustomerID?) throws(LedgerError) -> [Adjustment]
+}
+
+/// Cold writes, from outside the pipeline.
+package protocol LedgerControl: AnyObject, Sendable {
+    func markRedriven(_ sequences: [Int64]) throws(LedgerError)
+    func resolveCrossings(_ ids: [String], at: Timestamp) throws(LedgerError)
+    /// Crossings that no dispatcher has delivered yet, oldest first.
+    func undeliveredCrossings(limit: Int) throws(LedgerError) -> [StoredCrossing]
+    func markDelivered(_ sequences: [Int64]) throws(LedgerError)
+    /// The catalog document last applied, with its revision (1, 2, …).
+    func latestCatalog() throws(LedgerError) -> (revision: Int64, document: String)?
+    func saveCatalog(_ document: String, at: Timestamp) throws(LedgerError) -> Int64
+    /// Version of a plan whose content has this digest: an old one, or the next number.
+    func planVersion(_ plan: PlanKey, digest: String) throws(LedgerError) -> Int
+    /// A value drawn once per installation (hash keys); `make` supplies it the first time.
+    func installationSecret(_ name: String, make: () -> [UInt8]) throws(LedgerError) -> [UInt8]
+}
+
+package struct StoredUsage: Sendable {
+    package var key: UsageKey
+    package var aggregation: Aggregation
+    package var state: UsageState
+    package var admitted: Int64
+    package init(key: UsageKey, aggregation: Aggregation, state: UsageState, admitted: Int64) {
+        self.key = key
+        self.aggregation = aggregation
+        self.state = state
+        self.admitted = admitted
+    }
+}
+
+package struct RollupQuery: Sendable {
+    package var customer: CustomerID
+    package var meter: MeterKey
+    package var window: RollupWindow
+    package var from: Timestamp
+    package var to: Timestamp
+    package init(
+        customer: CustomerID, meter: MeterKey, window: RollupWindow, from: Timestamp, to: Timestamp
+    ) {
+        self.customer = customer
+        self.meter = meter
+        self.window = window
+        self.from = from
+        self.to = to
+    }
+}
+
+package struct StoredRollup: Sendable {
+    package var start: Timestamp
+    package var dimensions: String
+    package var state: UsageState
+    package init(start: Timestamp, dimensions: String, state: UsageState) {
+        self.start = start
+        self.dimensions = dimensions
+        self.state = state
+    }
+}
+
+package struct MeterTotal: Sendable, Hashable {
+    package var customer: CustomerID
+    package var meter: MeterKey
+    package var count: Int64
+    package var value: Int64
+    package init(customer: CustomerID, meter: MeterKey, count: Int64, value: Int64) {
+        self.customer = customer
+        self.meter = meter
+        self.count = count
+        self.value = value
+    }
+}
+
+package struct StoredCrossing: Sendable, Hashable {
+    package var sequence: Int64
+    package var crossing: Crossing
+    package init(sequence: Int64, crossing: Crossing) {
+        self.sequence = sequence
+        self.crossing = crossing
+    }
+}
+
+package struct StoredSetAside: Sendable, Hashable {
+    package var sequence: Int64
+    package var event: SetAsideEvent
+    package init(sequence: Int64, event: SetAsideEvent) {
+        self.sequence = sequence
+        self.event = event
+    }
+}
