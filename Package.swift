@@ -118,6 +118,7 @@ let package = Package(
                 "Entitlements", "EventDecoding", "KafkaEventLog", "JournalEventLog",
                 "RedisCounterStore", "SQLLedger", "YAMLCatalog", "Metering", "Enforcement",
                 "Alerting", "HTTPAPI", log, arguments,
+                .product(name: "Yams", package: "Yams"),
             ] + nio,
             path: "Sources/tollgate", swiftSettings: settings),
 
