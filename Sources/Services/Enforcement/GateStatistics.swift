@@ -1,5 +1,5 @@
 package import MeteringModel
-import Synchronization
+package import Synchronization
 
 /// What the gate counts about itself.
 package final class GateStatistics: Sendable {

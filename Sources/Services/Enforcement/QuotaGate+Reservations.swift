@@ -1,4 +1,6 @@
-import MeteringModel
+import Entitlements
+import Logging
+package import MeteringModel
 package import MeteringPorts
 
 extension QuotaGate {
@@ -129,7 +131,11 @@ extension QuotaGate {
     ) throws(GateError) -> ReservationAnswer {
         let stored: Reservation?
         do throws(LedgerError) {
-            stored = try board.ended(id) ?? queries.reservation(id)
+            if let ended = board.ended(id) {
+                stored = ended
+            } else {
+                stored = try queries.reservation(id)
+            }
         } catch {
             throw GateError(code: .unavailable, message: error.message)
         }

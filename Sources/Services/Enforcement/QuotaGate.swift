@@ -1,4 +1,4 @@
-package import Entitlements
+import Entitlements
 package import Logging
 package import MeteringModel
 package import MeteringPorts
@@ -207,12 +207,13 @@ package final class QuotaGate: EntitlementGate {
             }
         }
         do throws(LedgerError) {
-            let period = try board.charge(located, quantity, now: now, force: isGranted)
-            guard let period else { return .denied(try denial(located, quantity)) }
-            return .charged(period)
+            if let period = try board.charge(located, quantity, now: now, force: isGranted) {
+                return .charged(period)
+            }
         } catch {
             throw GateError(code: .unavailable, message: error.message)
         }
+        return .denied(try denial(located, quantity))
     }
 
     /// What the outage policy says: nil to go on with what this process knows.
@@ -304,7 +305,7 @@ package final class QuotaGate: EntitlementGate {
         do throws(LedgerError) {
             let reading = try board.reading(located, now: clock.now())
             var decision = QuotaRules.decide(
-                quota: located.quota, used: reading.used, held: reading.held, quantity: quantity,
+                quota: located.quota, reading: reading.used, held: reading.held, quantity: quantity,
                 period: reading.period)
             complete(&decision, located)
             return decision
@@ -359,17 +360,18 @@ package final class QuotaGate: EntitlementGate {
     }
 
     func units(_ quantity: DecimalQuantity, _ quota: Quota) throws(GateError) -> Int64 {
+        let units: Int64
         do throws(DecimalQuantity.Failure) {
-            let units = try quantity.units(scale: quota.scale)
-            if units < 0 {
-                throw GateError(code: .invalidQuantity, message: "quantity is below zero")
-            }
-            return units
+            units = try quantity.units(scale: quota.scale)
         } catch {
             throw GateError(
                 code: .invalidQuantity,
                 message: "quantity: \(error); the meter keeps \(quota.scale) decimal places")
         }
+        if units < 0 {
+            throw GateError(code: .invalidQuantity, message: "quantity is below zero")
+        }
+        return units
     }
 
     func requireAdmission(_ quota: Quota) throws(GateError) {

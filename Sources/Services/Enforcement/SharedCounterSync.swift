@@ -1,7 +1,8 @@
+import Entitlements
 package import Logging
 package import MeteringModel
 package import MeteringPorts
-import Synchronization
+package import Synchronization
 
 /// Keeps the shared store (Redis) level with the ledger, and asks it for admissions.
 ///

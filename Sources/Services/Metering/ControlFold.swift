@@ -1,6 +1,7 @@
 import Entitlements
 import MeteringModel
 import MeteringPorts
+import Synchronization
 
 /// Folds Tollgate's own events: admissions become usage that the gate has charged already, holds
 /// become reservation rows.

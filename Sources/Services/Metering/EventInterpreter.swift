@@ -1,7 +1,8 @@
 import Entitlements
-package import EventDecoding
+import EventDecoding
 import MeteringModel
 import MeteringPorts
+import Synchronization
 import UsageAggregation
 
 /// Turns records into folded usage: decode, attribute, match, dedupe, fold. Everything it decides

@@ -75,7 +75,7 @@ package final class EventRecorder: EventIngest {
         if event.reason == "unknown_customer" {
             return snapshot.customerIndex(CustomerID(event.subject)) != nil
         }
-        return snapshot.hasSubject(event.subject)
+        return snapshot.customerIndex(ofSubject: SubjectID(event.subject)) != nil
     }
 
     private func stored(
@@ -157,14 +157,5 @@ package final class EventRecorder: EventIngest {
             }
             return nil
         }
-    }
-}
-
-extension CatalogSnapshot {
-    /// Whether some customer has this subject.
-    func hasSubject(_ subject: String) -> Bool {
-        // SAFETY: the span is read while `subject` is alive.
-        let bytes = unsafe subject.utf8Span.span.bytes
-        return unsafe customerIndex(subjectHash: hash.hash(bytes), subject: bytes) != nil
     }
 }

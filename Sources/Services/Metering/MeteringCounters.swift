@@ -1,4 +1,4 @@
-import Synchronization
+package import Synchronization
 
 /// What the pipeline counts about itself, for `/metrics` and `/readyz`.
 package final class MeteringCounters: Sendable {

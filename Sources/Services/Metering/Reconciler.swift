@@ -3,6 +3,7 @@ import Foundation
 package import Logging
 package import MeteringModel
 package import MeteringPorts
+import Synchronization
 import UsageAggregation
 
 /// A reader of the whole log, apart from the pipeline's, for recounting.
