@@ -39,8 +39,8 @@ public struct QuotaReading: Equatable, Sendable {
 
 /// What became of a charge.
 public enum TakeOutcome: Sendable, Equatable {
-    /// Charged; `remaining` is what is left after it.
-    case taken(remaining: Int64)
+    /// Charged; `remaining` is what is left after it, `periodEnd` (unix seconds) says in which period.
+    case taken(remaining: Int64, periodEnd: Int64)
     /// Refused by a hard limit; nothing was charged.
     case insufficient(remaining: Int64)
     /// The counter belongs to a period that is over: roll it, then take again.

@@ -49,13 +49,13 @@ public final class QuotaTable: Sendable {
             return state.with(value: overflow ? .min : difference)
         }
         switch update {
-        case .changed(let state): return .taken(remaining: state.value)
+        case .changed(let state): return .taken(remaining: state.value, periodEnd: state.window)
         case .missing: return .missing
         case .kept(let state):
             if now >= state.window { return .periodEnded }
             let policy = QuotaPolicy(rawValue: state.flags)
             return policy.refuses(quantity, remaining: state.value)
-                ? .insufficient(remaining: state.value) : .taken(remaining: state.value)
+                ? .insufficient(remaining: state.value) : .taken(remaining: state.value, periodEnd: state.window)
         }
     }
 
