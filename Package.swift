@@ -144,7 +144,7 @@ let package = Package(
             "MeteringTests",
             [
                 "Metering", "Enforcement", "SQLLedger", "JournalEventLog", "Entitlements",
-                "YAMLCatalog", "MeteringModel", "MeteringPorts", "QuotaEngine",
+                "YAMLCatalog", "MeteringModel", "MeteringPorts", "QuotaEngine", log,
                 "UsageAggregation",
             ]),
         tests("IntegrationTests", ["tollgate", "KafkaClient", "RedisClient", "SQLClient"]),
