@@ -20,7 +20,6 @@ struct JournalCommitter {
             }
         }
         store.close()
-        tail.close()
         queue.stopped()
     }
 

@@ -2,7 +2,8 @@ import MeteringModel
 import MeteringPorts
 import SQLClient
 
-/// Rollup rows, merged as usage rows are; nobody needs their states before and after.
+/// Rollup rows. Nobody needs their states before and after, so the database itself adds sums; the
+/// other aggregations are merged as usage rows are.
 extension LedgerWriter {
     func addRollups(_ deltas: [RollupDelta]) throws(LedgerError) {
         var refused: MeterKey?
@@ -57,6 +58,11 @@ extension LedgerWriter {
         try replace.run()
         return true
     }
+}
+
+extension Aggregation {
+    /// Whether `UsageState.merge` only adds counts and values.
+    fileprivate var mergesBySum: Bool { self == .count || self == .sum || self == .avg }
 }
 
 extension SQLStatement {

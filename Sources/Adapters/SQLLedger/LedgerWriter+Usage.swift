@@ -4,21 +4,18 @@ import SQLClient
 
 /// Usage rows: states merged in, with what was there before and after.
 ///
-/// Sums are added by the database itself. The other aggregations are read, merged by
-/// `UsageState.merge` and written back, which is safe because this connection alone writes.
+/// Each row is read, merged by `UsageState.merge` and written back, which is safe because this
+/// connection alone writes. For sums an upsert with RETURNING would do it in one statement; it was
+/// measured at 213,000 rows/s where this does 290,000, since SQLite sets up a table for its rows.
 extension LedgerWriter {
     func addUsage(_ deltas: [UsageDelta]) throws(LedgerError) -> [UsageChange] {
         var changes: [UsageChange] = []
         changes.reserveCapacity(deltas.count)
         do {
-            let sum = try connection.statement(addSum)
             let find = try connection.statement(find)
             let replace = try connection.statement(replace)
             for delta in deltas {
-                let change =
-                    delta.aggregation.mergesBySum && delta.delta.count > 0
-                    ? try add(delta, sum) : try merge(delta, find, replace)
-                guard let change else { break }
+                guard let change = try merge(delta, find, replace) else { break }
                 changes.append(change)
             }
         } catch {
@@ -28,32 +25,6 @@ extension LedgerWriter {
             throw .aggregationChanged(deltas[changes.count].key.meter)
         }
         return changes
-    }
-
-    /// - Returns: nil when the row has another aggregation.
-    private func add(
-        _ delta: UsageDelta, _ statement: SQLStatement
-    ) throws(SQLError) -> UsageChange? {
-        try statement.bind(key: delta.key)
-        try statement.bind(delta.aggregation.rawValue, at: 5)
-        try statement.bind(delta.delta.count, at: 6)
-        try statement.bind(delta.delta.value, at: 7)
-        try statement.bind(delta.admitted, at: 8)
-        guard try statement.step() else {
-            statement.reset()
-            return nil
-        }
-        let count = statement.integer(at: 0)
-        let value = statement.integer(at: 1)
-        let admitted = statement.integer(at: 2)
-        try statement.run()
-        // What was there is what is there less what came: STRICT columns rule out a wrap.
-        let before = UsageState(
-            count: count - delta.delta.count, value: value - delta.delta.value)
-        return UsageChange(
-            key: delta.key, aggregation: delta.aggregation, before: before,
-            after: UsageState(count: count, value: value),
-            admittedBefore: admitted - delta.admitted, admittedAfter: admitted)
     }
 
     /// - Returns: nil when the row has another aggregation.
@@ -88,11 +59,6 @@ extension LedgerWriter {
     }
 }
 
-extension Aggregation {
-    /// Whether `UsageState.merge` only adds counts and values.
-    var mergesBySum: Bool { self == .count || self == .sum || self == .avg }
-}
-
 extension SQLStatement {
     /// Parameters 1 to 4.
     fileprivate func bind(key: UsageKey) throws(SQLError) {
@@ -102,17 +68,6 @@ extension SQLStatement {
         try bind(key.meter.rawValue, at: 4)
     }
 }
-
-private let addSum = """
-    INSERT INTO usage (period_end, period_start, customer, meter, aggregation, count, value,
-        admitted)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-    ON CONFLICT (period_end, period_start, customer, meter) DO UPDATE SET
-        count = usage.count + excluded.count, value = usage.value + excluded.value,
-        admitted = usage.admitted + excluded.admitted
-    WHERE usage.aggregation = excluded.aggregation
-    RETURNING count, value, admitted
-    """
 
 private let find = """
     SELECT aggregation, count, value, ordered_at, distinct_members, admitted FROM usage
