@@ -1,0 +1,98 @@
+import ArgumentParser
+import Foundation
+
+struct DeadLettersCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "dead-letters",
+        abstract: "Events that could not be counted: list them, count them after all.",
+        subcommands: [DeadLettersListCommand.self, DeadLettersRedriveCommand.self])
+}
+
+/// A dead letter is wrong in itself; a quarantined event waits for its subject to be known.
+enum SetAsideKind: String, ExpressibleByArgument, CaseIterable {
+    case deadLetter = "dead_letter"
+    case quarantine
+}
+
+struct DeadLettersListCommand: ClientCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list",
+        abstract: "List set-aside events with the reason and their place in the log.",
+        discussion: """
+            EXAMPLE
+              tollgate dead-letters list --kind quarantine
+
+            \(ExitStatus.help)
+            """)
+
+    @Option(help: "Only this kind.")
+    var kind: SetAsideKind?
+
+    @Option(help: "Rows of a page.")
+    var limit = 100
+
+    @Option(help: "Go on after the page whose answer named this cursor.")
+    var cursor: String?
+
+    @Flag(help: "Every page, not only the first.")
+    var all = false
+
+    @OptionGroup var connection: ConnectionOptions
+
+    func perform(_ client: APIClient) async throws(ClientFailure) {
+        let pages = PageReader(
+            path: ["v1", "dead-letters"], query: kind.map { [("kind", $0.rawValue)] } ?? [],
+            limit: limit, cursor: cursor, readsAll: all)
+        var table = TextTable([
+            ("NUMBER", .right), ("KIND", .left), ("POSITION", .left), ("APPENDED", .left),
+            ("REASON", .left), ("SUBJECT", .left), ("DETAIL", .left),
+        ])
+        let next = try await pages.read(client) { (data) throws(ClientFailure) in
+            if connection.json { Terminal.result(json: data) }
+            let page = try client.decoded(DeadLettersAnswer.self, from: data)
+            for event in page.events {
+                table.add([
+                    String(event.sequence), event.kind, "\(event.partition):\(event.offset)",
+                    event.appendedAt ?? "", event.reason, event.subject ?? "", event.detail ?? "",
+                ])
+            }
+            return page.next
+        }
+        if connection.json { return }
+        if table.isEmpty { return Terminal.message("nothing is set aside") }
+        Terminal.result(table.text)
+        if let next { Terminal.message("more: --cursor \(next), or --all") }
+    }
+}
+
+struct DeadLettersRedriveCommand: ClientCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "redrive",
+        abstract: "Append set-aside events to the log again, to be counted now.",
+        discussion: """
+            EXAMPLE
+              tollgate dead-letters redrive --kind quarantine
+
+            Their ids stay, so none is counted twice. What is still wrong is set aside again.
+
+            \(ExitStatus.help)
+            """)
+
+    @Option(help: "Only this kind.")
+    var kind: SetAsideKind?
+
+    @Option(help: "At most so many.")
+    var limit = 1_000
+
+    @OptionGroup var connection: ConnectionOptions
+
+    func perform(_ client: APIClient) async throws(ClientFailure) {
+        var members = [JSONValue.Member(name: "limit", value: .integer(limit))]
+        if let kind { members.insert(.init(name: "kind", value: .string(kind.rawValue)), at: 0) }
+        let data = try await client.answer(
+            .post(["v1", "dead-letters", "redrive"], json: .object(members), timeoutSeconds: 300))
+        if connection.json { return Terminal.result(json: data) }
+        let answer = try client.decoded(RedriveAnswer.self, from: data)
+        Terminal.result("redriven \(answer.redriven)")
+    }
+}

@@ -1,0 +1,75 @@
+import ArgumentParser
+import Foundation
+import MeteringModel
+
+struct NearLimitCommand: ClientCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "near-limit",
+        abstract: "List customers by the share of a limit that they have used.",
+        discussion: """
+            EXAMPLES
+              tollgate near-limit                     from 80 % on
+              tollgate near-limit --over 1 --all      everybody at or over a limit
+
+            \(ExitStatus.help)
+            """)
+
+    @Option(help: "Least share of the limit, 0.8 for 80 %.")
+    var over = "0.8"
+
+    @Option(help: "Rows of a page (1 … 1000).")
+    var limit = 50
+
+    @Option(help: "Go on after the page whose answer named this cursor.")
+    var cursor: String?
+
+    @Flag(help: "Every page, not only the first.")
+    var all = false
+
+    @OptionGroup var connection: ConnectionOptions
+
+    func validate() throws {
+        guard JSONNumber.isValid(over) else {
+            throw ValidationError("--over: \(over) is not a number.")
+        }
+    }
+
+    func perform(_ client: APIClient) async throws(ClientFailure) {
+        let pages = PageReader(
+            path: ["v1", "near-limit"], query: [("over", over)], limit: limit, cursor: cursor,
+            readsAll: all)
+        var table = TextTable([
+            ("CUSTOMER", .left), ("FEATURE", .left), ("PLAN", .left), ("USED", .right),
+            ("LIMIT", .right), ("SHARE", .right), ("CAP", .left), ("CAP REACHED", .left),
+        ])
+        let next = try await pages.read(client) { (data) throws(ClientFailure) in
+            if connection.json { Terminal.result(json: data) }
+            let page = try client.decoded(NearLimitAnswer.self, from: data)
+            for entry in page.entries {
+                table.add([
+                    entry.customer, entry.feature, entry.plan ?? "", entry.used.description,
+                    entry.limit.description, Self.percent(entry.share.text),
+                    entry.enforcement ?? "", entry.projectedExhaustion ?? "",
+                ])
+            }
+            return page.next
+        }
+        if connection.json { return }
+        if table.isEmpty { return Terminal.message("nobody is at \(Self.percent(over)) or over") }
+        Terminal.result(table.text)
+        if let next { Terminal.message("more: --cursor \(next), or --all") }
+    }
+
+    /// `0.8123` as `81.2 %`; cut off, not rounded, so that 99.99 % does not read as 100 %.
+    static func percent(_ share: String) -> String {
+        guard let value = try? DecimalQuantity(share) else { return share }
+        var tenths = value.mantissa
+        for _ in 0..<max(0, min(18, -value.exponent - 3)) { tenths /= 10 }
+        for _ in 0..<max(0, min(18, value.exponent + 3)) {
+            let (product, overflow) = tenths.multipliedReportingOverflow(by: 10)
+            if overflow { return share }
+            tenths = product
+        }
+        return TextTable.grouped(String(tenths / 10)) + ".\(abs(tenths % 10)) %"
+    }
+}
