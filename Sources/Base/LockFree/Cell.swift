@@ -23,10 +23,11 @@ struct Cell {
         unsafe Self.word(at: address).pointee.load(ordering: .acquiring)
     }
 
+    /// Acquires, so that a look at the key after it says whether the meta was still there.
     @inlinable @inline(__always)
     var meta: UInt64 {
         // SAFETY: as for `key`.
-        unsafe Self.word(at: address &+ Self.metaOffset).pointee.load(ordering: .relaxed)
+        unsafe Self.word(at: address &+ Self.metaOffset).pointee.load(ordering: .acquiring)
     }
 
     /// The state, without taking the cache line for writing: x86-64 reads 128 bits atomically only

@@ -63,8 +63,16 @@ public final class CounterTable: Sendable {
     /// The counter of a key. `meta` is read beside the state, not in one step with it.
     @inlinable
     public func read(_ key: UInt64) -> Reading? {
-        guard let (cell, words) = locate(Self.stored(key)) else { return nil }
-        return Reading(meta: cell.meta, state: StateCode.decode(words))
+        let key = Self.stored(key)
+        guard var (cell, words) = locate(key) else { return nil }
+        while true {
+            let meta = cell.meta
+            // The generation may have been retired since, and then the meta read as 0. But a key
+            // that is still there was there before too, and so was the meta.
+            if cell.key == key { return Reading(meta: meta, state: StateCode.decode(words)) }
+            guard let found = locateWhileMoving(key) else { return nil }
+            (cell, words) = found
+        }
     }
 
     /// Replaces a counter's state by what `change` makes of it, in one atomic step. `change` may be
