@@ -1,7 +1,10 @@
 import Foundation
+import Enforcement
+import Entitlements
 import Metering
 import MeteringModel
 import MeteringPorts
+import SQLLedger
 import Testing
 
 @Suite struct EnforcementEndToEndTests {

@@ -1,8 +1,10 @@
 import Foundation
+import Enforcement
+import Entitlements
 import Metering
 import MeteringModel
 import MeteringPorts
-import Synchronization
+import SQLLedger
 import Testing
 
 @Suite struct MeteringEndToEndTests {
