@@ -33,10 +33,15 @@ final class CatalogManager: CatalogAdministration {
         self.logger = logger
         let stored = try ledger.latestCatalog()
         state = Mutex(State(revision: stored?.revision ?? 0, document: stored?.document))
-        let document = stored?.document ?? ""
-        let snapshot = try Self.compile(
-            document, revision: stored?.revision ?? 0, hash: hash, ledger: ledger)
-        current = CurrentCatalog(snapshot)
+        if let stored {
+            let snapshot = try Self.compile(
+                stored.document, revision: stored.revision, hash: hash, ledger: ledger)
+            current = CurrentCatalog(snapshot)
+        } else {
+            let empty = CatalogSnapshot.compile(
+                Catalog(), revision: 0, hash: hash, planVersion: { _ in 0 }, zone: { _ in nil })
+            current = CurrentCatalog(try empty.get())
+        }
     }
 
     /// Called once everything that depends on the catalog is running.
@@ -85,11 +90,16 @@ final class CatalogManager: CatalogAdministration {
     static func compile(
         _ yaml: String, revision: Int64, hash: KeyHash, ledger: (any LedgerControl)?
     ) throws -> CatalogSnapshot {
-        try YAMLCatalog.compile(yaml: yaml, revision: revision, hash: hash) { plan in
-            guard let ledger else { return 0 }
+        let document = try YAMLCatalog.document(yaml)
+        // Compiled once without version numbers first: a refused document must not use any up.
+        let draft = try document.compile(revision: revision, hash: hash) { _ in 0 }
+        guard let ledger else { return draft }
+        var versions: [PlanKey: Int] = [:]
+        for plan in document.catalog.plans {
             let digest = CatalogDiff.contentDigest(of: plan)
-            return (try? ledger.planVersion(plan.key, digest: digest)) ?? 0
+            versions[plan.key] = try ledger.planVersion(plan.key, digest: digest)
         }
+        return try document.compile(revision: revision, hash: hash) { versions[$0] ?? 0 }
     }
 }
 

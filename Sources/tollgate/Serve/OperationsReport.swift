@@ -3,6 +3,7 @@ import Entitlements
 import Metering
 import MeteringModel
 import MeteringPorts
+import QuotaEngine
 import Synchronization
 
 /// Readiness, details and metrics of the process. Names follow Prometheus custom: base units,

@@ -62,7 +62,7 @@ enum LogSetup {
 }
 
 /// SIGTERM and SIGINT as something to await. A second signal ends the process at once.
-final class StopSignals: Sendable {
+struct StopSignals {
     private let sources: [any DispatchSourceSignal]
     private let stream: AsyncStream<Void>
 

@@ -35,6 +35,7 @@ final class Service: Sendable {
     static func start(_ configuration: Configuration, logger: Logger) async throws -> Service {
         let clock = WallClock {
             var now = timespec()
+            // SAFETY: `now` outlives the call.
             unsafe clock_gettime(CLOCK_REALTIME, &now)
             return Timestamp(
                 microseconds: Int64(now.tv_sec) * 1_000_000 + Int64(now.tv_nsec) / 1_000)
@@ -205,7 +206,7 @@ final class Service: Sendable {
                 let count = try await recorder.redrive(kind: .quarantine, limit: 1_000_000)
                 if count > 0 { logger.info("\(count) quarantined events have a customer now") }
             } catch {
-                logger.warning("quarantine waits: \(error.message)")
+                logger.warning("quarantine waits: \(error)")
             }
         }
     }
