@@ -20,8 +20,12 @@ struct KafkaSettings {
         "enable.partition.eof": (["false"], "the adapter reads on at the end of a partition"),
     ]
     private static let fixedForWriters: [String: (allowed: Set<String>, reason: String)] = [
-        "acks": (["all", "-1"], "an event may be called durable only when every in-sync replica has it"),
-        "request.required.acks": (["all", "-1"], "an event may be called durable only when every in-sync replica has it"),
+        "acks": (
+            ["all", "-1"], "an event may be called durable only when every in-sync replica has it"
+        ),
+        "request.required.acks": (
+            ["all", "-1"], "an event may be called durable only when every in-sync replica has it"
+        ),
         "enable.idempotence": (["true"], "retries would store events twice and out of order"),
     ]
 

@@ -46,7 +46,6 @@ extension KafkaConfiguration {
         "partition.assignment.strategy": "range,roundrobin",
         "isolation.level": "read_committed",
         "check.crcs": "true",
-        "allow.auto.create.topics": "false",
         "queued.min.messages": "500000",
         "queued.max.messages.kbytes": "262144",
         "message.max.bytes": "16777216",

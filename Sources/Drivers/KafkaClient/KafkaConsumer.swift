@@ -167,7 +167,7 @@ package final class KafkaConsumer {
         let fatal = error.kind == .fatal ? handle.fatalError : nil
         guard let fatal else { return note(.failure(error, partition: nil)) }
         let told = KafkaError(
-            code: KafkaErrorCode(RD_KAFKA_RESP_ERR__FATAL), attempt: fatal.attempt,
+            code: .fatal, attempt: fatal.attempt,
             detail: "\(fatal.detail) (\(fatal.code))")
         note(.failure(told, partition: nil))
     }

@@ -9,8 +9,9 @@ final class CallbackContext {
     let log: KafkaLogSink?
     /// The rest is set before the first poll and called only by the thread that polls.
     var onError: (KafkaError) -> Void = { _ in }
-    var onRebalance: (rd_kafka_resp_err_t, UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?)
-        -> Void = { _, _ in }
+    var onRebalance:
+        (rd_kafka_resp_err_t, UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?)
+            -> Void = { _, _ in }
     var onDelivery: (KafkaDelivery) -> Void = { _ in }
 
     init(log: KafkaLogSink?) { self.log = log }
@@ -176,7 +177,7 @@ extension Optional<UnsafePointer<CChar>> {
     /// The text of a C string, or nothing for NULL.
     var asText: String {
         // SAFETY: librdkafka's strings are NUL-terminated and live for the callback.
-        guard let pointer = unsafe self else { return "" }
+        guard let pointer = self else { return "" }
         return unsafe String(cString: pointer)
     }
 }

@@ -15,7 +15,6 @@ final class ProducerSession: @unchecked Sendable {
         onDelivery: @escaping (KafkaDelivery) -> Void
     ) throws(KafkaError) {
         let context = CallbackContext(log: log)
-        context.onDelivery = onDelivery
         handle = try KafkaHandle(.producer, configuration, context: context)
         // SAFETY: the handle is live; the topic is destroyed before it. Making it now also
         // fetches its metadata, which would delay the first record otherwise.
@@ -25,6 +24,12 @@ final class ProducerSession: @unchecked Sendable {
                 attempt: "use topic \"\(name)\"")
         }
         unsafe topic = made
+        context.onDelivery = { [weak handle] delivery in
+            var delivery = delivery
+            // A broken handle reports the cause of its break, which says nothing of the record.
+            if delivery.error != nil, handle?.fatalError != nil { delivery.error = .fatal }
+            onDelivery(delivery)
+        }
     }
 
     deinit {
@@ -86,9 +91,10 @@ final class ProducerSession: @unchecked Sendable {
         guard let failure = unsafe failure else { return nil }
         if let list = unsafe list { unsafe rd_kafka_headers_destroy(list) }
         defer { unsafe rd_kafka_error_destroy(failure) }
+        let isFatal = unsafe rd_kafka_error_is_fatal(failure) != 0
         return unsafe KafkaError(
-            code: KafkaErrorCode(rd_kafka_error_code(failure)), attempt: "send a record",
-            detail: rd_kafka_error_string(failure).asText)
+            code: isFatal ? .fatal : KafkaErrorCode(rd_kafka_error_code(failure)),
+            attempt: "send a record", detail: rd_kafka_error_string(failure).asText)
     }
 
     /// Runs delivery reports that have come, waiting for the first one.
