@@ -31,10 +31,10 @@ import Testing
 
     @Test func hardStopsExactlyAtTheLimit() {
         let table = table(.hard, remaining: 10)
-        #expect(table.take(key, 7, now: 0) == .taken(remaining: 3))
+        #expect(table.take(key, 7, now: 0) == .taken(remaining: 3, periodEnd: 1_000))
         #expect(table.take(key, 4, now: 0) == .insufficient(remaining: 3))
-        #expect(table.take(key, 3, now: 999) == .taken(remaining: 0))
-        #expect(table.take(key, 0, now: 0) == .taken(remaining: 0))
+        #expect(table.take(key, 3, now: 999) == .taken(remaining: 0, periodEnd: 1_000))
+        #expect(table.take(key, 0, now: 0) == .taken(remaining: 0, periodEnd: 1_000))
         #expect(table.take(key, 1, now: 0) == .insufficient(remaining: 0))
         #expect(table.take(key, .max, now: 0) == .insufficient(remaining: 0))
     }
@@ -42,18 +42,18 @@ import Testing
     @Test func softAndUnlimitedGoBelowZeroAndSaturate() {
         for policy in [[], .unlimited, [.unlimited, .hard]] as [QuotaPolicy] {
             let table = table(policy, remaining: 1)
-            #expect(table.take(key, 3, now: 0) == .taken(remaining: -2))
+            #expect(table.take(key, 3, now: 0) == .taken(remaining: -2, periodEnd: 1_000))
             // −2 − (2^63 − 1) is one below the lower bound.
-            #expect(table.take(key, .max, now: 0) == .taken(remaining: .min))
-            #expect(table.take(key, .max, now: 0) == .taken(remaining: .min))
-            #expect(table.take(key, 0, now: 0) == .taken(remaining: .min))
+            #expect(table.take(key, .max, now: 0) == .taken(remaining: .min, periodEnd: 1_000))
+            #expect(table.take(key, .max, now: 0) == .taken(remaining: .min, periodEnd: 1_000))
+            #expect(table.take(key, 0, now: 0) == .taken(remaining: .min, periodEnd: 1_000))
         }
     }
 
     @Test func negativeQuantitiesChargeNothingAndGiveNothing() {
         let table = table(.hard, remaining: 5)
-        #expect(table.take(key, -1, now: 0) == .taken(remaining: 5))
-        #expect(table.take(key, .min, now: 0) == .taken(remaining: 5))
+        #expect(table.take(key, -1, now: 0) == .taken(remaining: 5, periodEnd: 1_000))
+        #expect(table.take(key, .min, now: 0) == .taken(remaining: 5, periodEnd: 1_000))
         #expect(table.read(key)?.remaining == 5)
         #expect(table.setRemaining(key, periodEnd: 1_000, remaining: -1))
         #expect(table.take(key, 0, now: 0) == .insufficient(remaining: -1))
@@ -62,15 +62,16 @@ import Testing
 
     @Test func periodEndsAtItsEndNotBefore() {
         let table = table(.hard, remaining: 5)
-        #expect(table.take(key, 1, now: 999) == .taken(remaining: 4))
+        #expect(table.take(key, 1, now: 999) == .taken(remaining: 4, periodEnd: 1_000))
         #expect(table.take(key, 1, now: 1_000) == .periodEnded)
         #expect(table.take(key, 0, now: .max) == .periodEnded)
-        #expect(table.take(key, 1, now: .min) == .taken(remaining: 3))
+        #expect(table.take(key, 1, now: .min) == .taken(remaining: 3, periodEnd: 1_000))
     }
 
     @Test func endlessPeriodsStayEndless() {
         let table = table(.hard, remaining: 5, periodEnd: .max)
-        #expect(table.take(key, 1, now: 253_402_300_800) == .taken(remaining: 4))
+        #expect(table.take(key, 1, now: 253_402_300_800)
+                == .taken(remaining: 4, periodEnd: CounterState.windowBound))
         #expect(table.add(key, 1, periodEnd: .max))
         #expect(table.read(key)?.periodEnd == CounterState.windowBound)
         #expect(table.add(key, 1, periodEnd: CounterState.windowBound))
@@ -97,7 +98,7 @@ import Testing
         #expect(!table.roll(key, from: 1_000, to: 500, remaining: 9))
         #expect(table.roll(key, from: 1_000, to: 2_000, remaining: 9))
         #expect(!table.roll(key, from: 1_000, to: 2_000, remaining: 9))
-        #expect(table.take(key, 9, now: 1_500) == .taken(remaining: 0))
+        #expect(table.take(key, 9, now: 1_500) == .taken(remaining: 0, periodEnd: 2_000))
         #expect(table.read(key)?.policy == .hard)
         #expect(!table.add(key, 1, periodEnd: 1_000))
     }
@@ -108,7 +109,7 @@ import Testing
         #expect(
             table.read(key)
                 == QuotaReading(quotaIndex: 8, policy: [], periodEnd: 1_000, remaining: -2))
-        #expect(table.take(key, 1, now: 0) == .taken(remaining: -3))
+        #expect(table.take(key, 1, now: 0) == .taken(remaining: -3, periodEnd: 1_000))
         table.updateDefinition(key, quotaIndex: 9, policy: .hard, limitDelta: .max)
         // Bound first: `#expect(optional == .max - 3)` compares unlike types and fails on equals.
         let raised: Int64 = .max - 3
@@ -133,7 +134,7 @@ import Testing
         }
         #expect(table.count == 0)
         table.install(0, quotaIndex: 1, policy: .hard, periodEnd: 10, remaining: 1)
-        #expect(table.take(0, 1, now: 0) == .taken(remaining: 0))
+        #expect(table.take(0, 1, now: 0) == .taken(remaining: 0, periodEnd: 10))
         #expect(table.take(0, 1, now: 0) == .insufficient(remaining: 0))
     }
 }

@@ -64,7 +64,8 @@ final class Service: Sendable {
         let tracker = UsageTracker(
             board: board, index: index, shared: shared, queries: ledger, clock: clock)
         let counters = MeteringCounters()
-        let pipeline = MeteringPipeline(
+        // SAFETY: the reader goes to the pipeline's thread here and is used nowhere else.
+        let pipeline = unsafe MeteringPipeline(
             reader: log.reader, ledger: ledger, queries: ledger, catalog: catalog.current,
             observer: tracker, settings: settings, counters: counters, instance: instance,
             clock: clock, logger: logger)
