@@ -26,6 +26,21 @@ final class JournalDirectory: Sendable {
     }
 }
 
+/// One empty journal for one test of the conformance suite.
+final class JournalFixture: Sendable {
+    private let directory: JournalDirectory
+    init() throws { directory = try JournalDirectory() }
+
+    func makeWriter() throws -> any EventLogWriter { try directory.open() }
+
+    /// A reader of its own, since the suite also reads after the writer has been closed.
+    func makeReader() throws -> any EventLogReader {
+        // A journal that nobody has opened yet is empty, not missing.
+        if !FileManager.default.fileExists(atPath: directory.file) { _ = try directory.open() }
+        return try JournalReader(path: directory.file)
+    }
+}
+
 /// A clock that the test sets.
 final class JournalClock: Sendable {
     private let seconds = Mutex<Int64>(1_700_000_000)

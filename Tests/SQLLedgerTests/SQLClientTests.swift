@@ -76,6 +76,20 @@ struct SQLClientTests {
         #expect(try connection.integer("SELECT count(*) FROM t") == 1)
     }
 
+    @Test func durabilityIsRaisedForTheBodyOnly() throws {
+        let level = { try connection.integer("PRAGMA synchronous") }
+        #expect(try level() == 1)
+        let inside = try connection.durably { () throws(SQLError) in
+            try connection.integer("PRAGMA synchronous")
+        }
+        #expect(inside == 2)
+        #expect(try level() == 1)
+        _ = error { () throws(SQLError) in
+            try connection.durably { () throws(SQLError) in try connection.execute("SELEC") }
+        }
+        #expect(try level() == 1)
+    }
+
     @Test func errorsSayWhatHappened() throws {
         try connection.execute("INSERT INTO t (a) VALUES (9223372036854775807)")
         let twice = error { () throws(SQLError) in

@@ -7,6 +7,7 @@ import SQLClient
 /// One made by `EventJournal.makeReader` sleeps until the journal has more; one made from a path
 /// stands alone, also in another process, and looks again every few milliseconds.
 package final class JournalReader: EventLogReader {
+    /// Kept alive until `close`.
     package var assignmentDelegate: (any PartitionAssignmentDelegate)?
 
     private static let partition: Int32 = 0
@@ -84,6 +85,7 @@ package final class JournalReader: EventLogReader {
             assignmentDelegate?.partitionsRevoked([Self.partition], isLost: false)
         }
         nextOffset = nil
+        assignmentDelegate = nil
         connection.close()
     }
 
@@ -112,7 +114,11 @@ package final class JournalReader: EventLogReader {
     /// From the first record kept to the end.
     private func bounds() throws(EventLogError) -> Range<Int64> {
         do {
-            let query = try connection.statement("SELECT min(offset), max(offset) FROM journal")
+            // Two look-ups; both in one SELECT would make SQLite scan the table.
+            let query = try connection.statement(
+                """
+                SELECT (SELECT min(offset) FROM journal), (SELECT max(offset) FROM journal)
+                """)
             defer { query.reset() }
             guard try query.step(), !query.isNull(at: 0) else { return 0..<0 }
             return query.integer(at: 0)..<query.integer(at: 1) + 1

@@ -172,8 +172,9 @@ private let setAside = """
     ) \(SQLType.strict)
     """
 
+/// With the reason, so that counting by reason reads no payloads.
 private let setAsidePending = """
-    CREATE INDEX set_aside_pending ON set_aside (kind, sequence) WHERE redriven = 0
+    CREATE INDEX set_aside_pending ON set_aside (kind, sequence, reason) WHERE redriven = 0
     """
 
 private let admissions = """

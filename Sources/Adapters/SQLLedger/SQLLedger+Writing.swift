@@ -6,7 +6,10 @@ extension SQLLedger: UsageLedger {
     package func claim(_ partitions: [Int32]) throws(LedgerError) -> [PartitionClaim] {
         try withWriter { (writer) throws(LedgerError) in
             do throws(SQLError) {
-                return try writer.claim(partitions)
+                // Fsynced, so that no epoch is given out twice.
+                return try writer.connection.durably { () throws(SQLError) in
+                    try writer.claim(partitions)
+                }
             } catch {
                 throw LedgerError(error)
             }

@@ -82,14 +82,17 @@ package final class SQLLedger: Sendable {
         }
     }
 
-    /// Runs `body` in one transaction of the writing connection.
+    /// Runs `body` in one transaction of the writing connection, fsynced: the log, which repeats
+    /// what a commit loses, knows nothing of cold writes.
     func write<Result>(
         _ body: (SQLConnection) throws(SQLError) -> Result
     ) throws(LedgerError) -> Result {
         try withWriter { (writer) throws(LedgerError) in
             do throws(SQLError) {
                 let connection = writer.connection
-                return try connection.transaction { () throws(SQLError) in try body(connection) }
+                return try connection.durably { () throws(SQLError) in
+                    try connection.transaction { () throws(SQLError) in try body(connection) }
+                }
             } catch {
                 throw LedgerError(error)
             }

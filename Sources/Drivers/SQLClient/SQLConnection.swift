@@ -168,6 +168,17 @@ package final class SQLConnection {
         try transaction(mode, mapping: { $0 }, body)
     }
 
+    /// Runs `body`, whose commits are on the disk before they return, on a connection whose other
+    /// commits are not (`.normal`). Call it outside a transaction.
+    package func durably<Result>(
+        _ body: () throws(SQLError) -> Result
+    ) throws(SQLError) -> Result {
+        try execute("PRAGMA synchronous = \(Options.Synchronous.full.rawValue)")
+        // Failing to relax it again costs time, not safety.
+        defer { try? execute("PRAGMA synchronous = \(Options.Synchronous.normal.rawValue)") }
+        return try body()
+    }
+
     /// A failing ROLLBACK is no error of its own: SQLite has then rolled back already.
     private func rollBack() {
         for statement in statements.values { statement.reset() }
