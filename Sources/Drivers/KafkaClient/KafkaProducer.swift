@@ -2,8 +2,8 @@ import Synchronization
 
 /// Sends records to one topic. Any thread may send; a thread of its own runs the reports.
 ///
-/// When librdkafka gives a handle up for good (a broken idempotence sequence in 2.0.2), every record
-/// still under way is reported with its persistence, and a new handle takes over.
+/// When librdkafka gives a handle up for good (a broken idempotence sequence in 2.0.2), every
+/// record still under way is reported with its persistence, and a new handle takes over.
 package final class KafkaProducer: Sendable {
     private let core: ProducerCore
 
