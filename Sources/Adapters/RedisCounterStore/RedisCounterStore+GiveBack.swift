@@ -25,9 +25,11 @@ extension RedisCounterStore {
                 return command
             }
         }
-        guard var failure = replies.lazy.compactMap(\.errorText).first.map({
-            SharedCounterError(reply: $0)
-        }) else { return }
+        guard
+            var failure = replies.lazy.compactMap(\.errorText).first.map({
+                SharedCounterError(reply: $0)
+            })
+        else { return }
         failure.isOutcomeUnknown = replies.contains { $0.errorText == nil }
         throw failure
     }

@@ -18,7 +18,8 @@ enum RedisThread {
         mailbox: RedisMailbox, configuration: RedisConnection.Configuration
     ) throws(RedisError) {
         // SAFETY: released by whoever takes the cargo over: the thread, or the failure path.
-        let cargo = unsafe Unmanaged.passRetained(Cargo(mailbox: mailbox, configuration: configuration))
+        let cargo = unsafe Unmanaged.passRetained(
+            Cargo(mailbox: mailbox, configuration: configuration))
         var thread = pthread_t()
         // SAFETY: the cargo is retained until the new thread takes it over, or released below.
         let result = unsafe pthread_create(
