@@ -28,7 +28,9 @@ struct BadEventTests {
     ])
     func malformed(_ json: String) {
         #expect(harness.structured(json).failure == .malformed)
-        if json != "null", json != "[]", json != "[{}]", json != "5", json != #""x""#, json != "true" {
+        if json != "null", json != "[]", json != "[{}]", json != "5", json != #""x""#,
+            json != "true"
+        {
             #expect(!harness.isValid(Array(json.utf8)))
         }
     }
@@ -40,19 +42,24 @@ struct BadEventTests {
         for bytes in samples.map({ Array($0.utf8) }) {
             for length in 0..<bytes.count {
                 let failure = harness.structured(Array(bytes[..<length])).failure
-                if failure != .malformed { Issue.record("\(length): \(String(describing: failure))") }
+                if failure != .malformed {
+                    Issue.record("\(length): \(String(describing: failure))")
+                }
             }
         }
     }
 
-    @Test(arguments: [
-        [0x80], [0xFF], [0xC0, 0x80], [0xC1, 0xBF], [0xE0, 0x80, 0x80], [0xED, 0xA0, 0x80],
-        [0xF0, 0x80, 0x80, 0x80], [0xF4, 0x90, 0x80, 0x80], [0xF5, 0x80, 0x80, 0x80], [0xE2, 0x82],
-        [0xC3], [0xF0, 0x9F, 0x98],
-    ] as [[UInt8]])
+    @Test(
+        arguments: [
+            [0x80], [0xFF], [0xC0, 0x80], [0xC1, 0xBF], [0xE0, 0x80, 0x80], [0xED, 0xA0, 0x80],
+            [0xF0, 0x80, 0x80, 0x80], [0xF4, 0x90, 0x80, 0x80], [0xF5, 0x80, 0x80, 0x80],
+            [0xE2, 0x82],
+            [0xC3], [0xF0, 0x9F, 0x98],
+        ] as [[UInt8]])
     func invalidUTF8(_ bad: [UInt8]) {
         for position in ["id", "ext", "data"] {
-            let json = Array(#"{"specversion":"1.0","source":"s","type":"t","\#(position)":"x"#.utf8)
+            let json = Array(
+                #"{"specversion":"1.0","source":"s","type":"t","\#(position)":"x"#.utf8)
             #expect(
                 harness.structured(json + bad + Array("y\"}".utf8)).failure == .invalidUTF8)
             #expect(!harness.isValid(json + bad + Array("y\"}".utf8)))
@@ -62,7 +69,8 @@ struct BadEventTests {
     @Test(arguments: [17, 18, 64, 65, 1000, 100_000])
     func tooDeep(_ depth: Int) {
         // One level is the event itself.
-        let arrays = String(repeating: "[", count: depth - 1) + String(repeating: "]", count: depth - 1)
+        let arrays =
+            String(repeating: "[", count: depth - 1) + String(repeating: "]", count: depth - 1)
         #expect(harness.structured(event(#""a":\#(arrays)"#)).failure == .tooDeep)
         let objects =
             String(repeating: #"{"b":"#, count: depth - 1) + "1"
@@ -85,7 +93,8 @@ struct BadEventTests {
         ]
         let rest = members.filter { $0.0 != attribute }.map { #""\#($0.0.name)":"\#($0.1)""# }
         for more in [[], [#""\#(attribute.name)":null"#], [#""\#(attribute.name)":"""#]] {
-            let failure = harness.structured("{" + (rest + more).joined(separator: ",") + "}").failure
+            let failure = harness.structured("{" + (rest + more).joined(separator: ",") + "}")
+                .failure
             #expect(failure == .missing(attribute))
             #expect(failure?.code == "missing_\(attribute.name)")
         }

@@ -22,7 +22,8 @@ struct BatchTests {
     @Test func elementsFailAlone() throws {
         var results: [DecodeFailure?] = []
         let bad = Array(event(#""a":""#).utf8.dropLast()) + [0xFF, 0x22, 0x7D]
-        let deep = event(#""a":"# + String(repeating: "[", count: 20) + String(repeating: "]", count: 20))
+        let deep = event(
+            #""a":"# + String(repeating: "[", count: 20) + String(repeating: "]", count: 20))
         var batch = Array("[".utf8)
         for element in [Array(sample.utf8), bad, Array("{\"id\" 1}".utf8), Array(deep.utf8)] {
             batch += element + Array(",".utf8)
@@ -70,7 +71,7 @@ struct BatchTests {
         let deep = String(repeating: "[", count: 2000) + String(repeating: "]", count: 2000)
         #expect(harness.split(Array(deep.utf8)) == .failure(.tooDeep))
         let short = EventDecoder(plan: DecodePlan(paths: []), maximumBatchBytes: 4)
-        withExactBytes(Array("[1,2]".utf8)) { span in
+        _ = withExactBytes(Array("[1,2]".utf8)) { span in
             #expect(throws: DecodeFailure.tooLarge) {
                 try short.forEachInBatch(span, maximumEvents: 9) { _, _ in }
             }
@@ -78,7 +79,8 @@ struct BatchTests {
     }
 
     @Test func aLongBatchLeavesTheDecoderUsable() throws {
-        let batch = Array("[\(Array(repeating: sample, count: 10_000).joined(separator: ","))]".utf8)
+        let batch = Array(
+            "[\(Array(repeating: sample, count: 10_000).joined(separator: ","))]".utf8)
         for _ in 0..<2 {
             var decoded = 0
             let found = try harness.split(batch, maximumEvents: 10_000) { element in

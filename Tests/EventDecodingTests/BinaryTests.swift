@@ -120,13 +120,15 @@ struct BinaryTests {
         }
     }
 
-    @Test(arguments: [
-        ([], true), ([("content-type", "application/cloudevents+json")], true),
-        ([("Content-Type", "Application/CloudEvents; charset=utf-8"), ("ce_id", "x")], true),
-        ([("trace", "x")], true), ([("content-type", "application/json")], true),
-        ([("ce_id", "x")], false), ([("content-type", "application/json"), ("ce_id", "x")], false),
-        ([("content-type", "application/cloudevent"), ("ce_type", "x")], false),
-    ] as [([(String, String)], Bool)])
+    @Test(
+        arguments: [
+            ([], true), ([("content-type", "application/cloudevents+json")], true),
+            ([("Content-Type", "Application/CloudEvents; charset=utf-8"), ("ce_id", "x")], true),
+            ([("trace", "x")], true), ([("content-type", "application/json")], true),
+            ([("ce_id", "x")], false),
+            ([("content-type", "application/json"), ("ce_id", "x")], false),
+            ([("content-type", "application/cloudevent"), ("ce_type", "x")], false),
+        ] as [([(String, String)], Bool)])
     func modes(_ headers: [(String, String)], _ isStructured: Bool) {
         let found = withExactBytes(flatHeaders(headers)) { EventDecoder.isStructured(headers: $0) }
         #expect(found == isStructured)

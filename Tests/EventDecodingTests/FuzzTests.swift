@@ -12,7 +12,8 @@ struct FuzzTests {
         "[1,-0,0.5,1e9,\"\\u00e9\",{\"a\":{\"b\":[[],{}]}},false,\"\"]",
     ].map { Array($0.utf8) }
 
-    static let interesting = Array("\"\"\"\\\\{}[]{}[],,::0019-+.eEtfnu /'\n\t\r\u{0}\u{1}\u{C}\u{1A}\u{7F}".utf8)
+    static let interesting = Array(
+        "\"\"\"\\\\{}[]{}[],,::0019-+.eEtfnu /'\n\t\r\u{0}\u{1}\u{C}\u{1A}\u{7F}".utf8)
 
     private func mutate(_ bytes: inout [UInt8], _ generator: inout Generator) {
         for _ in 0..<Int.random(in: 1...3, using: &generator) where !bytes.isEmpty {
@@ -69,7 +70,7 @@ struct FuzzTests {
     }
 
     @Test func splittingAgreesWithDecoding() throws {
-        // Whatever the strict reader takes for an array must be cut into elements that it takes too.
+        // What the strict reader takes for an array must be cut into elements that it takes too.
         let harness = Harness()
         var generator = Generator(state: 11)
         var arrays = 0

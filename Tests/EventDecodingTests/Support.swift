@@ -39,8 +39,8 @@ extension RawSpan {
     }
 }
 
-/// Runs `body` on an allocation of exactly these bytes, so that an address sanitizer sees every read
-/// beyond them.
+/// Runs `body` on an allocation of exactly these bytes, so that an address sanitizer sees every
+/// read beyond them.
 func withExactBytes<R>(_ bytes: [UInt8], _ body: (RawSpan) -> R) -> R {
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 1)
     defer { unsafe buffer.deallocate() }
@@ -139,8 +139,8 @@ let sample =
     + #""type":"llm.request","subject":"key_123","time":"2026-11-21T10:15:02.120Z","#
     + #""data":{"total_tokens":4818,"model":"m1"}}"#
 
-/// Headers in flat form, written out here once more so that the reader is checked against the format
-/// and not against itself.
+/// Headers in flat form, written out here once more so that the reader is checked against the
+/// format and not against itself.
 func flatHeaders(_ headers: [(String, [UInt8]?)]) -> [UInt8] {
     var bytes: [UInt8] = []
     for (name, value) in headers {

@@ -14,7 +14,7 @@ constexpr size_t kept_capacity = 1024 * 1024;
 /// Moves `at` behind one value. Brackets must match; what stands between them is for the decode of
 /// the element to judge.
 tg_status skip_value(const uint8_t *text, const uint32_t *&at, const uint32_t *last) noexcept {
-    uint64_t is_array[nesting_max / 64];
+    uint64_t is_array[nesting_max / 64] = {};
     uint32_t depth = 0;
     do {
         if (at == last) return TG_MALFORMED_BATCH;

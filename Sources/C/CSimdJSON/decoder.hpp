@@ -14,8 +14,8 @@ struct plan_member {
     uint32_t slot;
     uint32_t first_child;
     uint32_t next_sibling;
-    /// Bit `n` is set when some child's name has a length of `n` modulo 64: most members of an event
-    /// that nobody asked for fail here, before any name is compared.
+    /// Bit `n` is set when some child's name has a length of `n` modulo 64: most members that
+    /// nobody asked for fail here, before any name is compared.
     uint64_t child_lengths;
     /// Number of the event that last had this member; finds duplicates without clearing anything.
     uint64_t seen_in;

@@ -12,25 +12,23 @@ enum member_id : uint32_t {
     other_member,
 };
 
-bool is(slice name, const char *literal, size_t length) noexcept {
-    return std::memcmp(name.begin, literal, length) == 0;
-}
-
 /// A `tg_attribute` or a `member_id`.
 inline uint32_t member_named(slice name) noexcept {
     switch (name.length()) {
-    case 2: return is(name, "id", 2) ? uint32_t(TG_ID) : other_member;
+    case 2: return is_text(name, "id", 2) ? uint32_t(TG_ID) : other_member;
     case 4:
-        if (is(name, "type", 4)) return TG_TYPE;
-        if (is(name, "time", 4)) return TG_TIME;
-        return is(name, "data", 4) ? data_member : other_member;
-    case 6: return is(name, "source", 6) ? uint32_t(TG_SOURCE) : other_member;
-    case 7: return is(name, "subject", 7) ? uint32_t(TG_SUBJECT) : other_member;
+        if (is_text(name, "type", 4)) return TG_TYPE;
+        if (is_text(name, "time", 4)) return TG_TIME;
+        return is_text(name, "data", 4) ? data_member : other_member;
+    case 6: return is_text(name, "source", 6) ? uint32_t(TG_SOURCE) : other_member;
+    case 7: return is_text(name, "subject", 7) ? uint32_t(TG_SUBJECT) : other_member;
     case 11:
-        if (is(name, "specversion", 11)) return TG_SPECVERSION;
-        return is(name, "data_base64", 11) ? data_base64_member : other_member;
-    case 15: return is(name, "datacontenttype", 15) ? uint32_t(TG_DATACONTENTTYPE) : other_member;
-    case 16: return is(name, "tollgatebackfill", 16) ? uint32_t(TG_BACKFILL) : other_member;
+        if (is_text(name, "specversion", 11)) return TG_SPECVERSION;
+        return is_text(name, "data_base64", 11) ? data_base64_member : other_member;
+    case 15:
+        return is_text(name, "datacontenttype", 15) ? uint32_t(TG_DATACONTENTTYPE) : other_member;
+    case 16:
+        return is_text(name, "tollgatebackfill", 16) ? uint32_t(TG_BACKFILL) : other_member;
     default: return other_member;
     }
 }
@@ -41,11 +39,12 @@ public:
     envelope(tg_decoder &decoder) noexcept : decoder(decoder), walk(decoder) {}
 
     tg_outcome read(const uint8_t *bytes, size_t length) noexcept {
-        if (!walk.open(bytes, length)) return {walk.failure, TG_ID};
-        if (walk.peek() != '{') return {TG_MALFORMED, TG_ID};
-        const bool is_whole = walk.members(1, [&](slice name) noexcept { return member(name); });
-        if (!is_whole) return {walk.failure, TG_ID};
-        if (!walk.is_at_end()) return {TG_MALFORMED, TG_ID};
+        cursor at = walk.open(bytes, length);
+        if (simdjson_unlikely(!at)) return {walk.failure, TG_ID};
+        if (walk.byte(at) != '{') return {TG_MALFORMED, TG_ID};
+        at = walk.members(at, 1, [&](cursor at, slice name) noexcept { return member(at, name); });
+        if (simdjson_unlikely(!at)) return {walk.failure, TG_ID};
+        if (!walk.is_at_end(at)) return {TG_MALFORMED, TG_ID};
         if (has_data && has_base64) walk.note(TG_CONFLICTING_DATA);
         if (simdjson_unlikely(walk.breach.status != TG_OK)) return walk.breach;
         return check_required(decoder);
@@ -58,52 +57,48 @@ private:
     bool has_data = false;
     bool has_base64 = false;
 
-    bool member(slice name) noexcept {
+    simdjson_inline cursor member(cursor at, slice name) noexcept {
         const uint32_t id = member_named(name);
-        if (id == other_member) return walk.value(nullptr, 1);
-        if (simdjson_unlikely(seen >> id & 1)) walk.note(TG_DUPLICATE_MEMBER);
-        seen |= 1u << id;
-        if (id == data_member) {
-            has_data = walk.peek() != 'n';
-            return walk.value(&decoder.members[0], 1);
+        plan_member *plan = nullptr;
+        if (id != other_member) {
+            if (simdjson_unlikely(seen >> id & 1)) walk.note(TG_DUPLICATE_MEMBER);
+            seen |= 1u << id;
+            if (id < TG_ATTRIBUTE_COUNT) return attribute(at, static_cast<tg_attribute>(id));
+            const bool is_there = walk.byte(at) != 'n';
+            if (id == data_member) {
+                has_data = is_there;
+                plan = &decoder.members[0];
+            } else {
+                has_base64 = is_there;
+            }
         }
-        if (id == data_base64_member) {
-            has_base64 = walk.peek() != 'n';
-            return walk.value(nullptr, 1);
-        }
-        return attribute(static_cast<tg_attribute>(id));
+        return walk.value(at, plan, 1);
     }
 
-    bool attribute(tg_attribute id) noexcept {
-        const uint8_t first = walk.peek();
-        if (simdjson_likely(first == '"')) {
-            slice found;
-            if (!walk.string(found)) return false;
-            const tg_status status = set_attribute(decoder, id, found);
-            if (simdjson_unlikely(status != TG_OK)) walk.note(status, id);
-            return true;
-        }
+    simdjson_inline cursor attribute(cursor at, tg_attribute id) noexcept {
+        if (simdjson_unlikely(walk.byte(at) != '"')) return unusual_attribute(at, id);
+        slice found;
+        at = walk.string(at, found);
+        if (simdjson_unlikely(!at)) return nullptr;
+        const tg_status status = set_attribute(decoder, id, found);
+        if (simdjson_unlikely(status != TG_OK)) walk.note(status, id);
+        return at;
+    }
+
+    /// Null counts as absent; anything else but a string is wrong, save for the backfill mark.
+    simdjson_never_inline cursor unusual_attribute(cursor at, tg_attribute id) noexcept {
+        const uint8_t first = walk.byte(at);
         if (first == 't' && id == TG_BACKFILL) {
             static const uint8_t yes[] = {'t', 'r', 'u', 'e'};
             decoder.attributes[id] = {yes, 4, TG_BOOLEAN};
         } else if (first != 'n' && !(first == 'f' && id == TG_BACKFILL)) {
             walk.note(TG_WRONG_TYPE, id);
         }
-        return walk.value(nullptr, 1);
+        return walk.value(at, nullptr, 1);
     }
 };
 
 }  // namespace
-
-tg_status set_attribute(tg_decoder &decoder, tg_attribute id, slice found) noexcept {
-    if (found.length() == 0) return TG_OK;
-    if (simdjson_unlikely(id == TG_BACKFILL)) {
-        if (found.length() == 5 && is(found, "false", 5)) return TG_OK;
-        if (found.length() != 4 || !is(found, "true", 4)) return TG_WRONG_TYPE;
-    }
-    decoder.attributes[id] = {found.begin, static_cast<uint32_t>(found.length()), TG_STRING};
-    return TG_OK;
-}
 
 tg_outcome check_required(const tg_decoder &decoder) noexcept {
     const tg_text &version = decoder.attributes[TG_SPECVERSION];
@@ -119,9 +114,10 @@ tg_outcome check_required(const tg_decoder &decoder) noexcept {
 
 tg_outcome read_data(tg_decoder &decoder, const uint8_t *bytes, size_t length) noexcept {
     walker walk(decoder);
-    const bool is_whole = walk.open(bytes, length) && walk.value(&decoder.members[0], 0);
-    if (!is_whole) return {walk.failure, TG_ID};
-    if (!walk.is_at_end()) return {TG_MALFORMED, TG_ID};
+    cursor at = walk.open(bytes, length);
+    if (at) at = walk.value(at, &decoder.members[0], 0);
+    if (!at) return {walk.failure, TG_ID};
+    if (!walk.is_at_end(at)) return {TG_MALFORMED, TG_ID};
     return walk.breach;
 }
 
@@ -136,9 +132,10 @@ tg_outcome tg_decode_structured(tg_decoder *decoder, const uint8_t *bytes, size_
 
 tg_outcome tg_validate(tg_decoder *decoder, const uint8_t *bytes, size_t length) {
     tollgate::walker walk(*decoder);
-    const bool is_whole = walk.open(bytes, length) && walk.value(nullptr, 0);
-    if (!is_whole) return {walk.failure, TG_ID};
-    return {walk.is_at_end() ? TG_OK : TG_MALFORMED, TG_ID};
+    tollgate::cursor at = walk.open(bytes, length);
+    if (at) at = walk.value(at, nullptr, 0);
+    if (!at) return {walk.failure, TG_ID};
+    return {walk.is_at_end(at) ? TG_OK : TG_MALFORMED, TG_ID};
 }
 
 }  // extern "C"

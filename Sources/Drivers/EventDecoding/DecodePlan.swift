@@ -12,7 +12,7 @@ public struct DecodePlan: Sendable {
     /// Most members in one path.
     public static let pathDepthMax = 8
 
-    /// Whether a plan can be made of these paths; ask before handing over paths from a configuration.
+    /// Whether a plan can be made of these paths; ask first when they come from a configuration.
     public static func accepts(_ paths: [[String]]) -> Bool {
         paths.count <= slotCountMax && paths.allSatisfy { $0.count <= pathDepthMax }
     }

@@ -45,7 +45,7 @@ public struct DecodedEvent: ~Copyable {
         self.slotCount = slotCount
     }
 
-    /// Whether the attribute is there and not empty; always true for id, source, specversion and type.
+    /// Whether the attribute is there and not empty; so are id, source, specversion and type, always.
     @inlinable
     public func has(_ attribute: Attribute) -> Bool {
         // SAFETY: the array has an entry for every attribute.

@@ -3,9 +3,9 @@ internal import CSimdJSON
 extension EventDecoder {
     /// Cuts a JSON array into its elements and hands each one's text over, to be decoded alone.
     ///
-    /// The array is checked first: when it breaks off, when its brackets do not match or when it has
-    /// too many elements, nothing is handed over. An element that is no event is handed over all the
-    /// same, and so is one with broken UTF-8: decoding it tells what is wrong with it.
+    /// The array is checked first: when it breaks off, when its brackets do not match or when it
+    /// has too many elements, nothing is handed over. An element that is no event is handed over all
+    /// the same, and so is one with broken UTF-8: decoding it tells what is wrong with it.
     /// - Parameter body: gets the element's index and text; may decode it with this decoder.
     /// - Returns: how many elements there were.
     public func forEachInBatch(

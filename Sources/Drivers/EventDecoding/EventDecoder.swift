@@ -16,7 +16,7 @@ public final class EventDecoder {
 
     /// - Parameters:
     ///   - maximumBytes: longest event, up to 1 GiB.
-    ///   - maximumDepth: deepest nesting, the event's own braces counted; clamped to 1...`depthMax`.
+    ///   - maximumDepth: deepest nesting, the event's own braces counted; within 1...`depthMax`.
     ///   - maximumBatchBytes: longest batch, up to 1 GiB.
     public init(
         plan: DecodePlan, maximumBytes: Int = 1 << 20, maximumDepth: Int = 16,
@@ -31,7 +31,7 @@ public final class EventDecoder {
             member_count_max: UInt32(names.count),
             name_bytes_max: names.reduce(0) { $0 + $1.utf8.count })
         guard let decoder = unsafe tg_decoder_create(limits) else {
-            preconditionFailure("no memory for an event decoder")
+            preconditionFailure("no event decoder: memory is short, or simdjson cannot run here")
         }
         for (slot, path) in plan.paths.enumerated() {
             var member: UInt32 = 0
@@ -59,14 +59,14 @@ public final class EventDecoder {
     /// The instruction set that the decoder runs with on this machine, for instance `icelake`.
     public var kernel: String { unsafe String(cString: tg_decoder_kernel(decoder)) }
 
-    /// Decodes one event that is a JSON document. The whole document is checked, members that nobody
-    /// reads too. Data that is absent, null, not an object or in base64 leaves all slots missing.
+    /// Decodes one event that is a JSON document. The whole document is checked, members that
+    /// nobody reads too. Data that is absent, null, no object or in base64 leaves slots missing.
     /// - Returns: what `body` returned.
     @inlinable
     public func decodeStructured<R>(
         _ bytes: RawSpan, _ body: (borrowing DecodedEvent) -> R
     ) throws(DecodeFailure) -> R {
-        // SAFETY: the shim reads no byte outside the span and keeps no pointer beyond the next call.
+        // SAFETY: the shim reads no byte outside the span and forgets it with the next call.
         let outcome = unsafe bytes.withUnsafeBytes {
             unsafe tg_decode_structured(decoder, Self.start(of: $0), $0.count)
         }
@@ -82,7 +82,7 @@ public final class EventDecoder {
     public func decodeBinary<R>(
         headers: RawSpan, data: RawSpan, isNull: Bool, _ body: (borrowing DecodedEvent) -> R
     ) throws(DecodeFailure) -> R {
-        // SAFETY: the shim reads no byte outside the spans and keeps no pointer beyond the next call.
+        // SAFETY: the shim reads no byte outside the spans and forgets them with the next call.
         let outcome = unsafe headers.withUnsafeBytes { headers in
             unsafe data.withUnsafeBytes { data in
                 unsafe tg_decode_binary(
