@@ -64,7 +64,8 @@ struct ConsumeCommand: ClientCommand {
                 guard let result = await group.next() else { break }
                 switch result {
                 case .success(let decision): tally.add(decision)
-                case .failure(let error): failure = error
+                // The first failure is the cause; those after it may only be our own cancelling.
+                case .failure(let error): failure = failure ?? error
                 }
                 if failure != nil { group.cancelAll() }
             }

@@ -48,24 +48,23 @@ struct APIReply: Sendable {
 
 /// Speaks to one server. A reply with a status other than 2xx is a failure except to `exchange`.
 struct APIClient: Sendable {
-    private static let connectionsMax = 64
-
     let base: URL
     private let apiKey: String?
-    private let session: URLSession
 
     init(base: URL, apiKey: String?) {
         self.base = base
         self.apiKey = apiKey
-        let configuration = URLSessionConfiguration.ephemeral
-        configuration.httpMaximumConnectionsPerHost = Self.connectionsMax
-        configuration.requestCachePolicy = .reloadIgnoringLocalCacheData
-        session = URLSession(configuration: configuration)
     }
 
     /// - Throws: `unreachable` when there is no HTTP reply at all.
     func exchange(_ request: APIRequest) async throws(ClientFailure) -> APIReply {
         let urlRequest = try urlRequest(for: request)
+        // A session of its own means a connection of its own. Foundation on Linux repeats a request
+        // whose kept connection has died, but waits for a body that it has read already, until
+        // the request times out. On a fresh connection the loss is reported at once. Share one
+        // session when swift-corelibs-foundation rewinds the body.
+        let session = URLSession(configuration: .ephemeral)
+        defer { session.finishTasksAndInvalidate() }
         do {
             let (body, response) = try await session.data(for: urlRequest)
             guard let http = response as? HTTPURLResponse else {
