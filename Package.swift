@@ -116,7 +116,8 @@ let package = Package(
             dependencies: [
                 "MeteringModel", "MeteringPorts", "LockFree", "QuotaEngine", "UsageAggregation",
                 "Entitlements", "EventDecoding", "KafkaEventLog", "JournalEventLog",
-                "RedisCounterStore", "SQLLedger", "YAMLCatalog", "Metering", "Enforcement",
+                "RedisCounterStore", "RedisClient", "SQLLedger", "YAMLCatalog", "Metering",
+                "Enforcement",
                 "Alerting", "HTTPAPI", log, arguments,
                 .product(name: "Yams", package: "Yams"),
             ] + nio,

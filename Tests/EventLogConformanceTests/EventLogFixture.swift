@@ -13,11 +13,12 @@ protocol EventLogFixture: Sendable {
 
 /// Every log there is; each check of the conformance suite runs once per case.
 enum EventLogKind: CaseIterable, CustomTestStringConvertible {
-    case kafka
+    case kafka, journal
 
     func makeFixture() throws -> any EventLogFixture {
         switch self {
         case .kafka: try KafkaFixture()
+        case .journal: try JournalFixture()
         }
     }
 

@@ -112,3 +112,5 @@ func logError<Value>(_ body: () async throws -> Value) async -> EventLogError? {
         return error as? EventLogError
     }
 }
+
+extension JournalFixture: EventLogFixture {}

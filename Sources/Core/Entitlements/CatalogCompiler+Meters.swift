@@ -104,7 +104,23 @@ extension CatalogCompiler {
         }
         if feature.counting == .admission {
             checkAdmission(feature, catalog.meters[meterIndex], at: path + ["counting"])
+            checkSoleAdmission(feature, key, at: path + ["meter"])
         }
+    }
+
+    /// Each admitted unit is charged to one counter before its event is in the ledger; a second
+    /// counter of the same meter would learn of it too late to be exact.
+    private mutating func checkSoleAdmission(
+        _ feature: FeatureDefinition, _ meter: MeterKey, at path: [String]
+    ) {
+        let other = catalog.features.first {
+            $0.key != feature.key && $0.meter == meter && $0.counting == .admission
+        }
+        guard let other, other.key < feature.key else { return }
+        issues.add(
+            path,
+            "features \"\(other.key)\" and \"\(feature.key)\" are both counted at admission on "
+                + "meter \"\(meter)\"; give each a meter of its own")
     }
 
     /// Admission charges before the event exists, so the charge must follow from the amount alone.
