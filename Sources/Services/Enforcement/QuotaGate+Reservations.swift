@@ -22,13 +22,41 @@ extension QuotaGate {
         try requireAdmission(located.quota)
         let quantity = try units(question.quantity, located.quota)
         let id = reservationID(question, located)
-        if let open = board.openHold(id) {
-            guard open.quantity == quantity else {
+        guard question.id != nil else {
+            return try await open(id, located, quantity, timeToLiveSeconds)
+        }
+        // One at a time per id; the outcome is remembered by the hold itself.
+        let key = "rsv:" + id
+        guard case .mine = await book.claim(key, quantity: quantity) else {
+            throw GateError(
+                code: .idConflict, message: "the id was used for another quantity at this moment")
+        }
+        defer { book.abandon(key) }
+        if let known = try known(id) {
+            guard known.quantity == quantity else {
                 throw GateError(
                     code: .idConflict, message: "the id was used for another quantity")
             }
-            return ReservationAnswer(decision: try answer(located, 0), reservation: open)
+            return ReservationAnswer(decision: try answer(located, 0), reservation: known)
         }
+        return try await open(id, located, quantity, timeToLiveSeconds)
+    }
+
+    /// An earlier reservation under the same id, open or not.
+    private func known(_ id: String) throws(GateError) -> Reservation? {
+        if let open = board.openHold(id) { return open }
+        do throws(LedgerError) {
+            if let ended = board.ended(id) { return ended }
+            return try queries.reservation(id)
+        } catch {
+            throw GateError(code: .unavailable, message: error.message)
+        }
+    }
+
+    private func open(
+        _ id: String, _ located: CounterBoard.Located, _ quantity: Int64,
+        _ timeToLiveSeconds: Int64
+    ) async throws(GateError) -> ReservationAnswer {
         let period: Period
         switch try await charge(located, quantity) {
         case .denied(let decision):
@@ -129,17 +157,7 @@ extension QuotaGate {
     private func closed(
         _ id: String, wanted: Reservation.State
     ) throws(GateError) -> ReservationAnswer {
-        let stored: Reservation?
-        do throws(LedgerError) {
-            if let ended = board.ended(id) {
-                stored = ended
-            } else {
-                stored = try queries.reservation(id)
-            }
-        } catch {
-            throw GateError(code: .unavailable, message: error.message)
-        }
-        guard let stored else {
+        guard let stored = try known(id) else {
             throw GateError(code: .unknownReservation, message: "no reservation \(id)")
         }
         guard stored.state == wanted else {

@@ -18,6 +18,7 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
     // SAFETY: everything below `threadOwned` is touched only on the pipeline's own thread; the rest
     // is immutable, atomic or behind a Mutex.
     package let counters: MeteringCounters
+    package let tail = EventTail()
     private let reader: any EventLogReader
     private let ledger: any UsageLedger
     private let queries: any LedgerQueries
@@ -45,6 +46,7 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
     private var catalogGeneration: Int64
     private var oldestPending: UInt64 = 0
     private var nextPrune: UInt64 = 0
+    private var isTailing = false
 
     package init(
         reader: any EventLogReader, ledger: any UsageLedger, queries: any LedgerQueries,
@@ -142,7 +144,7 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
         while !isStopping.load(ordering: .acquiring) {
             runWork()
             adoptCatalog()
-            if observer.wantsRebuild {
+            if observer.wantsRebuild, !positions.isEmpty {
                 flushAll()
                 observer.rebuild(positions: positions)
             }
@@ -167,6 +169,7 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
     }
 
     private func readSome() -> Int {
+        isTailing = tail.isWatched
         do throws(EventLogError) {
             let count = try reader.poll(
                 maxRecords: 10_000, timeoutMilliseconds: settings.commitIntervalMilliseconds / 2
@@ -190,6 +193,7 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
         if !fold.isDirty, oldestPending == 0 {
             oldestPending = DispatchTime.now().uptimeNanoseconds
         }
+        if isTailing { tail.note(info, value) }
         interpreter.interpret(info, headers, value, into: fold)
     }
 
