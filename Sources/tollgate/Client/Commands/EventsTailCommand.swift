@@ -13,7 +13,7 @@ struct EventsTailCommand: ClientCommand {
             Starts with the newest events, or after --after. One line an event; with --json one \
             JSON object a line.
 
-            \(ExitStatus.help)
+            \(CommandExit.help)
             """)
 
     private static let pollInterval = Duration.seconds(1)

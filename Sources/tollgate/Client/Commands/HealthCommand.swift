@@ -11,7 +11,7 @@ struct HealthCommand: ClientCommand {
 
             Ends with 0 when ready, 75 when alive but not ready, 69 when there is no answer.
 
-            \(ExitStatus.help)
+            \(CommandExit.help)
             """)
 
     @Option(
