@@ -25,7 +25,8 @@ import UsageAggregation
             #expect(cells.count == expected.count)
             #expect(cells.allSatisfy { expected[$0.key] == $0.state.value })
             table.removeAll()
-            #expect(table.isEmpty)
+            let isEmpty = table.isEmpty
+            #expect(isEmpty)
             // A small batch in a large table takes the other way of clearing.
             _ = table.add(
                 key(1), .sum, value: 1, at: 0, member: 0, admitted: 0, admittedHere: 0,
@@ -44,7 +45,9 @@ import UsageAggregation
         let first = add(.max)
         let second = add(1)
         #expect(first && !second)
-        #expect(table.cells.first?.state.value == .max && table.cells.first?.state.count == 1)
+        let cell = table.cells.first
+        #expect(cell?.state.value == .max)
+        #expect(cell?.state.count == 1)
     }
 
     @Test func keepsAdmittedAndLatePartsApart() {
