@@ -145,6 +145,7 @@ package final class SharedCounterSync: Sendable {
             // Applied or not, the same batch may go again: the store compares positions.
             await failed(error)
             state.withLock { state in
+                if error.code == .rejected { state.needsRebuild = true }
                 if !state.needsRebuild { state.queue.insert(.batch(batch), at: 0) }
             }
         }

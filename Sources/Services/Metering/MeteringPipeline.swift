@@ -146,7 +146,7 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
             adoptCatalog()
             if observer.wantsRebuild, !positions.isEmpty {
                 flushAll()
-                observer.rebuild(positions: positions)
+                observer.rebuild(positions: (try? queries.positions()) ?? positions)
             }
             let read = readSome()
             let now = DispatchTime.now().uptimeNanoseconds
