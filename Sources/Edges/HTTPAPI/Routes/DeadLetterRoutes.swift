@@ -94,7 +94,7 @@ struct DeadLetterRoutes: Sendable {
             writer.name("\"headers\":")
             writer.object { writer in
                 for (name, value) in HeaderList.read(event.headers) {
-                    writer.name(name)
+                    writer.name(text: name)
                     writer.value(value)
                 }
             }
