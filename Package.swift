@@ -40,7 +40,6 @@ let nio: [Target.Dependency] = [
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let arguments: Target.Dependency = .product(
     name: "ArgumentParser", package: "swift-argument-parser")
-let containers: Target.Dependency = .product(name: "BasicContainers", package: "swift-collections")
 
 let package = Package(
     name: "tollgate",
@@ -49,7 +48,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
@@ -69,7 +67,7 @@ let package = Package(
 
         // L1: vocabulary and atomic cells
         floor("Base/MeteringModel"),
-        floor("Base/LockFree", [containers]),
+        floor("Base/LockFree"),
 
         // L2: pure decisions and folds
         floor("Core/MeteringPorts", ["MeteringModel"]),
@@ -116,14 +114,16 @@ let package = Package(
             dependencies: [
                 "MeteringModel", "MeteringPorts", "LockFree", "QuotaEngine", "UsageAggregation",
                 "Entitlements", "EventDecoding", "KafkaEventLog", "JournalEventLog",
-                "RedisCounterStore", "SQLLedger", "YAMLCatalog", "Metering", "Enforcement",
+                "RedisCounterStore", "RedisClient", "SQLLedger", "YAMLCatalog", "Metering",
+                "Enforcement",
                 "Alerting", "HTTPAPI", log, arguments,
+                .product(name: "Yams", package: "Yams"),
             ] + nio,
             path: "Sources/tollgate", swiftSettings: settings),
 
         // Tests, floor by floor
         tests("MeteringModelTests", ["MeteringModel"]),
-        tests("LockFreeTests", ["LockFree", "QuotaEngine"]),
+        tests("LockFreeTests", ["LockFree", "QuotaEngine", "MeteringModel"]),
         tests("UsageAggregationTests", ["UsageAggregation", "MeteringModel"]),
         tests(
             "EntitlementsTests", ["Entitlements", "YAMLCatalog", "MeteringModel", "MeteringPorts"]),
@@ -143,7 +143,7 @@ let package = Package(
             "MeteringTests",
             [
                 "Metering", "Enforcement", "SQLLedger", "JournalEventLog", "Entitlements",
-                "YAMLCatalog", "MeteringModel", "MeteringPorts", "QuotaEngine",
+                "YAMLCatalog", "MeteringModel", "MeteringPorts", "QuotaEngine", log,
                 "UsageAggregation",
             ]),
         tests("IntegrationTests", ["tollgate", "KafkaClient", "RedisClient", "SQLClient"]),

@@ -1,0 +1,170 @@
+import MeteringModel
+import MeteringPorts
+import SQLClient
+
+/// What a batch does besides usage and rollups. Everything here is also safe to repeat, so that a
+/// batch cut differently on a replay, or a rebuilt ledger, cannot double it.
+extension LedgerWriter {
+    /// Writes the crossings that are not there yet, and returns those.
+    func addCrossings(
+        of changes: [UsageChange], _ score: (UsageChange) -> [Crossing]
+    ) throws(SQLError) -> [Crossing] {
+        let insert = try connection.statement(insertCrossing)
+        var new: [Crossing] = []
+        for change in changes {
+            for crossing in score(change) {
+                try insert.bind(crossing: crossing)
+                if try insert.step() { new.append(crossing) }
+                try insert.run()
+            }
+        }
+        return new
+    }
+
+    func addDedupeBlock(_ batch: LedgerBatch) throws(SQLError) {
+        if batch.dedupeMarks.isEmpty { return }
+        let insert = try connection.statement(
+            """
+            INSERT INTO dedupe_blocks (partition, first_offset, next_offset, appended_at, marks)
+            VALUES ($1, $2, $3, $4, $5)
+            """)
+        try insert.bind(Int64(batch.partition), at: 1)
+        try insert.bind(batch.baseOffset, at: 2)
+        try insert.bind(batch.nextOffset, at: 3)
+        try insert.bind(batch.completeTo.microseconds, at: 4)
+        try insert.bind(DedupeBlock.encode(batch.dedupeMarks), at: 5)
+        try insert.run()
+    }
+
+    func addSetAside(_ events: [SetAsideEvent]) throws(SQLError) {
+        let insert = try connection.statement(
+            """
+            INSERT INTO set_aside (kind, partition, record_offset, appended_at, reason, detail,
+                subject, headers, payload)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+            ON CONFLICT (partition, record_offset) DO NOTHING
+            """)
+        for event in events {
+            try insert.bind(event.kind.rawValue, at: 1)
+            try insert.bind(Int64(event.partition), at: 2)
+            try insert.bind(event.offset, at: 3)
+            try insert.bind(event.appendedAt.microseconds, at: 4)
+            try insert.bind(event.reason, at: 5)
+            try insert.bind(event.detail, at: 6)
+            try insert.bind(event.subject, at: 7)
+            try insert.bind(event.headers, at: 8)
+            try insert.bind(event.payload, at: 9)
+            try insert.run()
+        }
+    }
+
+    /// The first admission of an id stays: it is the one that was answered.
+    func addAdmissions(_ admissions: [AdmissionRecord]) throws(SQLError) {
+        let insert = try connection.statement(
+            """
+            INSERT INTO admissions (customer, feature, id, quantity, admitted_at, answer)
+            VALUES ($1, $2, $3, $4, $5, $6)
+            ON CONFLICT (customer, feature, id) DO NOTHING
+            """)
+        for admission in admissions {
+            try insert.bind(admission.customer.rawValue, at: 1)
+            try insert.bind(admission.feature.rawValue, at: 2)
+            try insert.bind(admission.id, at: 3)
+            try insert.bind(admission.quantity, at: 4)
+            try insert.bind(admission.admittedAt.microseconds, at: 5)
+            try insert.bind(admission.answer, at: 6)
+            try insert.run()
+        }
+    }
+
+    func apply(_ changes: [ReservationChange]) throws(SQLError) {
+        let open = try connection.statement(
+            """
+            INSERT INTO reservations (\(Reservation.columns))
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+            ON CONFLICT (id) DO NOTHING
+            """)
+        let close = try connection.statement(
+            """
+            UPDATE reservations SET state = $1, committed = $2 WHERE id = $3 AND state = 'open'
+            """)
+        for change in changes {
+            switch change {
+            case .opened(let reservation):
+                try open.bind(reservation: reservation)
+                try open.run()
+            case .closed(let id, let state, let committed):
+                try close.bind(state.rawValue, at: 1)
+                try close.bind(committed, at: 2)
+                try close.bind(id, at: 3)
+                try close.run()
+            }
+        }
+    }
+
+    func addAdjustments(_ adjustments: [Adjustment]) throws(SQLError) {
+        let insert = try connection.statement(
+            """
+            INSERT INTO adjustments (customer, meter, period_start, period_end, count, value,
+                recorded_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7)
+            """)
+        for adjustment in adjustments {
+            try insert.bind(adjustment.key.customer.rawValue, at: 1)
+            try insert.bind(adjustment.key.meter.rawValue, at: 2)
+            try insert.bind(adjustment.key.period.start.microseconds, at: 3)
+            try insert.bind(adjustment.key.period.end.microseconds, at: 4)
+            try insert.bind(adjustment.count, at: 5)
+            try insert.bind(adjustment.value, at: 6)
+            try insert.bind(adjustment.recordedAt.microseconds, at: 7)
+            try insert.run()
+        }
+    }
+}
+
+extension SQLStatement {
+    fileprivate func bind(crossing: Crossing) throws(SQLError) {
+        try bind(crossing.id, at: 1)
+        try bind(crossing.customer.rawValue, at: 2)
+        try bind(crossing.feature.rawValue, at: 3)
+        try bind(crossing.meter.rawValue, at: 4)
+        try bind(crossing.period.start.microseconds, at: 5)
+        try bind(crossing.period.end.microseconds, at: 6)
+        switch crossing.threshold {
+        case .share(let basisPoints):
+            try bind("share", at: 7)
+            try bind(basisPoints, at: 8)
+        case .absolute(let units):
+            try bind("absolute", at: 7)
+            try bind(units, at: 8)
+        }
+        try bind(crossing.limit.finite, at: 9)
+        try bind(crossing.usedBefore, at: 10)
+        try bind(crossing.usedAfter, at: 11)
+        try bind(Int64(crossing.scale), at: 12)
+        try bind(crossing.source, at: 13)
+        try bind(crossing.crossedAt.microseconds, at: 14)
+        try bind(crossing.resolvedAt?.microseconds, at: 15)
+    }
+
+    fileprivate func bind(reservation: Reservation) throws(SQLError) {
+        try bind(reservation.id, at: 1)
+        try bind(reservation.customer.rawValue, at: 2)
+        try bind(reservation.feature.rawValue, at: 3)
+        try bind(reservation.quantity, at: 4)
+        try bind(reservation.period.start.microseconds, at: 5)
+        try bind(reservation.period.end.microseconds, at: 6)
+        try bind(reservation.expiresAt.microseconds, at: 7)
+        try bind(reservation.state.rawValue, at: 8)
+        try bind(reservation.committed, at: 9)
+    }
+}
+
+private let insertCrossing = """
+    INSERT INTO crossings (id, customer, feature, meter, period_start, period_end, threshold_kind,
+        threshold_level, limit_units, used_before, used_after, scale, source, crossed_at,
+        resolved_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+    ON CONFLICT (id) DO NOTHING
+    RETURNING sequence
+    """

@@ -1,0 +1,84 @@
+import MeteringModel
+import MeteringPorts
+import SQLClient
+
+/// The writing connection and what a commit does on it. Used under the ledger's lock.
+final class LedgerWriter {
+    let connection: SQLConnection
+    private let lock: DirectoryLock
+
+    init(connection: SQLConnection, lock: DirectoryLock) {
+        self.connection = connection
+        self.lock = lock
+    }
+
+    /// Raises each partition's epoch; a partition never seen starts at offset 0.
+    func claim(_ partitions: [Int32]) throws(SQLError) -> [PartitionClaim] {
+        try connection.transaction { () throws(SQLError) in
+            let raise = try connection.statement(
+                """
+                INSERT INTO positions (partition, epoch, next_offset) VALUES ($1, 1, 0)
+                ON CONFLICT (partition) DO UPDATE SET epoch = positions.epoch + 1
+                RETURNING partition, epoch, next_offset, complete_to
+                """)
+            var claims: [PartitionClaim] = []
+            for partition in partitions {
+                try raise.bind(Int64(partition), at: 1)
+                if try raise.step() { claims.append(PartitionClaim(row: raise)) }
+                try raise.run()
+            }
+            return claims
+        }
+    }
+
+    /// The whole commit. The order inside does not matter to readers, who see all of it or
+    /// nothing; the position goes first so that a stale owner is refused before any work.
+    func commit(
+        _ batch: LedgerBatch, score: (UsageChange) -> [Crossing]
+    ) throws(LedgerError) -> LedgerCommit {
+        try connection.transaction(mapping: { LedgerError($0) }) { () throws(LedgerError) in
+            try advance(batch)
+            let changes = try addUsage(batch.usage)
+            try addRollups(batch.rollups)
+            do throws(SQLError) {
+                let crossings = try addCrossings(of: changes, score)
+                try addDedupeBlock(batch)
+                try addSetAside(batch.setAside)
+                try addAdmissions(batch.admissions)
+                try apply(batch.reservations)
+                try addAdjustments(batch.adjustments)
+                return LedgerCommit(changes: changes, newCrossings: crossings)
+            } catch {
+                throw LedgerError(error)
+            }
+        }
+    }
+
+    /// Compare-and-set of (epoch, position).
+    private func advance(_ batch: LedgerBatch) throws(LedgerError) {
+        let isOurs: Bool
+        do {
+            let update = try connection.statement(
+                """
+                UPDATE positions SET next_offset = $1,
+                    complete_to = CASE WHEN complete_to > $2 THEN complete_to ELSE $2 END
+                WHERE partition = $3 AND epoch = $4 AND next_offset = $5
+                """)
+            try update.bind(batch.nextOffset, at: 1)
+            try update.bind(batch.completeTo.microseconds, at: 2)
+            try update.bind(Int64(batch.partition), at: 3)
+            try update.bind(batch.epoch, at: 4)
+            try update.bind(batch.baseOffset, at: 5)
+            try update.run()
+            isOurs = connection.changedRows == 1
+        } catch {
+            throw LedgerError(error)
+        }
+        if isOurs && batch.nextOffset >= batch.baseOffset { return }
+        throw LedgerError(
+            code: .fenced,
+            message: "partition \(batch.partition) at offset \(batch.baseOffset), epoch"
+                + " \(batch.epoch): another owner has taken it, or the ledger stands elsewhere;"
+                + " claim it again and read on from there")
+    }
+}

@@ -1,0 +1,112 @@
+package import MeteringModel
+package import MeteringPorts
+import SQLClient
+
+// The lists of LedgerQueries. (The protocol is adopted in `SQLLedger+Queries.swift`.)
+
+extension SQLLedger {
+    package func crossings(
+        customer: CustomerID?, since: Timestamp?, after sequence: Int64, limit: Int
+    ) throws(LedgerError) -> [StoredCrossing] {
+        try read { (connection) throws(SQLError) in
+            let only = customer == nil ? "" : "AND customer = $3"
+            let query = try connection.statement(
+                """
+                SELECT \(StoredCrossing.columns) FROM crossings
+                WHERE sequence > $1 AND crossed_at >= $2 \(only) ORDER BY sequence
+                LIMIT \(customer == nil ? "$3" : "$4")
+                """)
+            try query.bind(sequence, at: 1)
+            try query.bind((since ?? .distantPast).microseconds, at: 2)
+            if let customer { try query.bind(customer.rawValue, at: 3) }
+            try query.bind(Int64(max(0, limit)), at: customer == nil ? 3 : 4)
+            return try query.rows { StoredCrossing(row: $0) }
+        }
+    }
+
+    package func setAside(
+        kind: SetAsideEvent.Kind?, after sequence: Int64, limit: Int
+    ) throws(LedgerError) -> [StoredSetAside] {
+        try read { (connection) throws(SQLError) in
+            let only = kind == nil ? "" : "AND kind = $2"
+            let query = try connection.statement(
+                """
+                SELECT \(StoredSetAside.columns) FROM set_aside
+                WHERE redriven = 0 AND sequence > $1 \(only) ORDER BY sequence
+                LIMIT \(kind == nil ? "$2" : "$3")
+                """)
+            try query.bind(sequence, at: 1)
+            if let kind { try query.bind(kind.rawValue, at: 2) }
+            try query.bind(Int64(max(0, limit)), at: kind == nil ? 2 : 3)
+            return try query.rows { StoredSetAside(row: $0) }
+        }
+    }
+
+    /// Events not yet re-driven, by reason.
+    package func setAsideCounts() throws(LedgerError) -> [String: Int64] {
+        try read { (connection) throws(SQLError) in
+            let query = try connection.statement(
+                "SELECT reason, count(*) FROM set_aside WHERE redriven = 0 GROUP BY reason")
+            let rows = try query.rows { ($0.string(at: 0), $0.integer(at: 1)) }
+            return Dictionary(rows, uniquingKeysWith: +)
+        }
+    }
+
+    package func openReservations() throws(LedgerError) -> [Reservation] {
+        try read { (connection) throws(SQLError) in
+            try connection.statement(
+                """
+                SELECT \(Reservation.columns) FROM reservations
+                WHERE state = 'open' ORDER BY expires_at
+                """
+            ).rows { Reservation(row: $0) }
+        }
+    }
+
+    package func reservation(_ id: String) throws(LedgerError) -> Reservation? {
+        try read { (connection) throws(SQLError) in
+            let query = try connection.statement(
+                "SELECT \(Reservation.columns) FROM reservations WHERE id = $1")
+            try query.bind(id, at: 1)
+            return try query.rows { Reservation(row: $0) }.first
+        }
+    }
+
+    package func admissions(since: Timestamp) throws(LedgerError) -> [AdmissionRecord] {
+        try read { (connection) throws(SQLError) in
+            let query = try connection.statement(
+                """
+                SELECT customer, feature, id, quantity, admitted_at, answer FROM admissions
+                WHERE admitted_at >= $1 ORDER BY admitted_at
+                """)
+            try query.bind(since.microseconds, at: 1)
+            return try query.rows { row in
+                AdmissionRecord(
+                    customer: CustomerID(row.string(at: 0)),
+                    feature: FeatureKey(row.string(at: 1)), id: row.string(at: 2),
+                    quantity: row.integer(at: 3), admittedAt: row.timestamp(at: 4),
+                    answer: row.string(at: 5))
+            }
+        }
+    }
+
+    package func adjustments(customer: CustomerID?) throws(LedgerError) -> [Adjustment] {
+        try read { (connection) throws(SQLError) in
+            let only = customer == nil ? "" : "WHERE customer = $1"
+            let query = try connection.statement(
+                """
+                SELECT customer, meter, period_start, period_end, count, value, recorded_at
+                FROM adjustments \(only) ORDER BY sequence
+                """)
+            if let customer { try query.bind(customer.rawValue, at: 1) }
+            return try query.rows { row in
+                Adjustment(
+                    key: UsageKey(
+                        customer: CustomerID(row.string(at: 0)), meter: MeterKey(row.string(at: 1)),
+                        period: row.period(at: 2)),
+                    count: row.integer(at: 4), value: row.integer(at: 5),
+                    recordedAt: row.timestamp(at: 6))
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+package import MeteringModel
+package import MeteringPorts
+import SQLClient
+
+extension SQLLedger: LedgerQueries {
+    package func liveUsage(
+        endingAfter instant: Timestamp, _ body: (StoredUsage) -> Void
+    ) throws(LedgerError) {
+        try read { (connection) throws(SQLError) in
+            let query = try connection.statement(
+                "SELECT \(usageColumns) FROM usage WHERE period_end > $1")
+            defer { query.reset() }
+            try query.bind(instant.microseconds, at: 1)
+            while try query.step() { body(try Self.storedUsage(query)) }
+        }
+    }
+
+    package func usage(_ key: UsageKey) throws(LedgerError) -> StoredUsage? {
+        try read { (connection) throws(SQLError) in
+            let query = try connection.statement(
+                """
+                SELECT \(usageColumns) FROM usage
+                WHERE period_end = $1 AND period_start = $2 AND customer = $3 AND meter = $4
+                """)
+            defer { query.reset() }
+            try query.bind(key.period.end.microseconds, at: 1)
+            try query.bind(key.period.start.microseconds, at: 2)
+            try query.bind(key.customer.rawValue, at: 3)
+            try query.bind(key.meter.rawValue, at: 4)
+            return try query.step() ? try Self.storedUsage(query) : nil
+        }
+    }
+
+    private static func storedUsage(_ row: SQLStatement) throws(SQLError) -> StoredUsage {
+        StoredUsage(
+            key: UsageKey(
+                customer: CustomerID(row.string(at: 2)), meter: MeterKey(row.string(at: 3)),
+                period: row.period(at: 0)),
+            aggregation: try row.aggregation(at: 4), state: try row.usageState(from: 6),
+            admitted: row.integer(at: 5))
+    }
+
+    /// By start, then dimensions; `from` and `to` bound the start, half-open.
+    package func rollups(_ query: RollupQuery) throws(LedgerError) -> [StoredRollup] {
+        try read { (connection) throws(SQLError) in
+            let select = try connection.statement(rollupsText)
+            defer { select.reset() }
+            try select.bind(query.window.rawValue, at: 1)
+            try select.bind(query.from.microseconds, at: 2)
+            try select.bind(query.to.microseconds, at: 3)
+            try select.bind(query.customer.rawValue, at: 4)
+            try select.bind(query.meter.rawValue, at: 5)
+            var rows: [StoredRollup] = []
+            while try select.step() {
+                rows.append(
+                    StoredRollup(
+                        start: select.timestamp(at: 0), dimensions: select.string(at: 1),
+                        state: try select.usageState(from: 2)))
+            }
+            return rows
+        }
+    }
+
+    package func totals() throws(LedgerError) -> [MeterTotal] {
+        let folded = try read { (connection) throws(SQLError) in
+            var folded: [TotalKey: (aggregation: Aggregation, state: UsageState)] = [:]
+            let query = try connection.statement(
+                """
+                SELECT customer, meter, aggregation, count, value, ordered_at, distinct_members
+                FROM rollups WHERE rollup_window = 'day'
+                """)
+            defer { query.reset() }
+            while try query.step() {
+                let key = TotalKey(
+                    customer: CustomerID(query.string(at: 0)), meter: MeterKey(query.string(at: 1)))
+                let aggregation = try query.aggregation(at: 2)
+                let state = try query.usageState(from: 3)
+                if !folded[key, default: (aggregation, UsageState())].state
+                    .merge(state, aggregation)
+                {
+                    throw .overflow(key.meter)
+                }
+            }
+            return folded
+        }
+        return folded.map { key, total in
+            MeterTotal(
+                customer: key.customer, meter: key.meter, count: total.state.count,
+                value: total.state.reading(total.aggregation))
+        }.sorted { ($0.customer, $0.meter) < ($1.customer, $1.meter) }
+    }
+
+    package func positions() throws(LedgerError) -> [PartitionClaim] {
+        try read { (connection) throws(SQLError) in
+            try connection.statement(
+                "SELECT partition, epoch, next_offset, complete_to FROM positions ORDER BY partition"
+            ).rows { PartitionClaim(row: $0) }
+        }
+    }
+}
+
+private struct TotalKey: Hashable {
+    var customer: CustomerID
+    var meter: MeterKey
+}
+
+private let usageColumns = """
+    period_start, period_end, customer, meter, aggregation, admitted, count, value, ordered_at,
+    distinct_members
+    """
+
+/// Rollups are clustered by time, all customers of an hour together. So this hops from one start
+/// to the next, two index look-ups per window, instead of reading everybody's rows in between.
+private let rollupsText = """
+    WITH RECURSIVE starts (window_start) AS (
+        SELECT min(window_start) FROM rollups
+        WHERE rollup_window = $1 AND window_start >= $2 AND window_start < $3
+        UNION ALL
+        SELECT (SELECT min(rollups.window_start) FROM rollups
+            WHERE rollup_window = $1 AND rollups.window_start > starts.window_start
+                AND rollups.window_start < $3)
+        FROM starts WHERE starts.window_start IS NOT NULL
+    )
+    SELECT rollups.window_start, dimensions, count, value, ordered_at, distinct_members
+    FROM starts CROSS JOIN rollups
+    WHERE rollups.rollup_window = $1 AND rollups.window_start = starts.window_start
+        AND customer = $4 AND meter = $5
+    ORDER BY rollups.window_start, dimensions
+    """

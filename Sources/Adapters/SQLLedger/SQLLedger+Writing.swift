@@ -1,0 +1,76 @@
+package import MeteringModel
+package import MeteringPorts
+import SQLClient
+
+extension SQLLedger: UsageLedger {
+    package func claim(_ partitions: [Int32]) throws(LedgerError) -> [PartitionClaim] {
+        try withWriter { (writer) throws(LedgerError) in
+            do throws(SQLError) {
+                // Fsynced, so that no epoch is given out twice.
+                return try writer.connection.durably { () throws(SQLError) in
+                    try writer.claim(partitions)
+                }
+            } catch {
+                throw LedgerError(error)
+            }
+        }
+    }
+
+    /// As the protocol says; `score` must not call this ledger, whose lock is held meanwhile.
+    package func commit(
+        _ batch: LedgerBatch, score: (UsageChange) -> [Crossing]
+    ) throws(LedgerError) -> LedgerCommit {
+        try withWriter { (writer) throws(LedgerError) in try writer.commit(batch, score: score) }
+    }
+
+    /// Marks are kept by the batch: each comes with the append time of its batch's last record,
+    /// and the whole batch comes when that is at or after `since`.
+    package func dedupeMarks(
+        partition: Int32, since: Timestamp, _ body: (DedupeMark, Timestamp) -> Void
+    ) throws(LedgerError) {
+        try read { (connection) throws(SQLError) in
+            let query = try connection.statement(
+                """
+                SELECT appended_at, marks FROM dedupe_blocks
+                WHERE partition = $1 AND appended_at >= $2
+                ORDER BY appended_at, first_offset
+                """)
+            defer { query.reset() }
+            try query.bind(Int64(partition), at: 1)
+            try query.bind(since.microseconds, at: 2)
+            while try query.step() {
+                let appendedAt = query.timestamp(at: 0)
+                let isWhole = query.withBytes(at: 1) { bytes in
+                    DedupeBlock.decode(bytes) { body($0, appendedAt) }
+                }
+                if !isWhole {
+                    throw SQLError(
+                        code: .corrupt, rawCode: 0, message: "a dedupe block is damaged")
+                }
+            }
+        }
+    }
+
+    /// Also drops closed reservations that expired before `admissionsBefore`.
+    package func prune(
+        dedupeBefore instant: Timestamp, admissionsBefore: Timestamp
+    ) throws(LedgerError) {
+        try write { (connection) throws(SQLError) in
+            let blocks = try connection.statement(
+                """
+                DELETE FROM dedupe_blocks WHERE appended_at < $1
+                    AND partition IN (SELECT partition FROM positions)
+                """)
+            try blocks.bind(instant.microseconds, at: 1)
+            try blocks.run()
+            for text in [
+                "DELETE FROM admissions WHERE admitted_at < $1",
+                "DELETE FROM reservations WHERE expires_at < $1 AND state <> 'open'",
+            ] {
+                let statement = try connection.statement(text)
+                try statement.bind(admissionsBefore.microseconds, at: 1)
+                try statement.run()
+            }
+        }
+    }
+}

@@ -1,1 +1,0 @@
-#include "tollgate_simdjson.h"

@@ -1,0 +1,22 @@
+import Synchronization
+
+/// The snapshot in force, replaced whole. Readers take a reference and keep it for as long as one
+/// decision or one batch needs consistent answers.
+public final class CurrentCatalog: Sendable {
+    private let snapshot: Mutex<CatalogSnapshot>
+    private let generationCount = Atomic<Int64>(0)
+
+    public init(_ snapshot: CatalogSnapshot) {
+        self.snapshot = Mutex(snapshot)
+    }
+
+    public func load() -> CatalogSnapshot { snapshot.withLock { $0 } }
+
+    /// Rises with every replacement: a cheap way to ask whether `load` would answer anew.
+    public var generation: Int64 { generationCount.load(ordering: .acquiring) }
+
+    public func replace(_ next: CatalogSnapshot) {
+        snapshot.withLock { $0 = next }
+        generationCount.add(1, ordering: .acquiringAndReleasing)
+    }
+}

@@ -1,0 +1,92 @@
+package import MeteringModel
+
+/// Events that Tollgate writes to the log itself: admissions and holds take the same way as any
+/// usage event, so the ledger learns of them exactly once, and a restart finds them there.
+///
+/// The `mac` (a keyed hash under the installation's key) keeps emitters from forging them.
+package enum ControlEvent {
+    package static let typePrefix = "tollgate."
+    package static let admissionType = "tollgate.admission"
+    package static let reservationOpenedType = "tollgate.reservation.opened"
+    package static let reservationClosedType = "tollgate.reservation.closed"
+
+    /// Members below `data.tollgate`, in the order of their decoder slots.
+    package enum Member: Int, CaseIterable {
+        case customer, feature, meter, quantity, instance, request, answer, reservation
+        case periodStart, periodEnd, expiresAt, state, mac
+    }
+
+    package static func path(_ member: Member) -> [String] { ["tollgate", "\(member)"] }
+
+    /// What an admission or a hold says; all texts, so that one encoder serves.
+    package struct Fields: Sendable, Hashable {
+        package var values: [Member: String]
+        package init(_ values: [Member: String]) { self.values = values }
+        package subscript(_ member: Member) -> String { values[member] ?? "" }
+
+        /// Length-prefixed members in order, `mac` excepted: what the mac is made over.
+        package func canonicalText(type: String, id: String) -> String {
+            var text = "\(type.utf8.count):\(type)\(id.utf8.count):\(id)"
+            for member in Member.allCases where member != .mac {
+                let value = self[member]
+                text += "\(value.utf8.count):\(value)"
+            }
+            return text
+        }
+    }
+
+    /// The structured CloudEvent.
+    package static func encode(
+        type: String, id: String, time: String, fields: Fields, key: KeyHash
+    ) -> [UInt8] {
+        let mac = String(key.hash(fields.canonicalText(type: type, id: id)), radix: 16)
+        var text = "{\"specversion\":\"1.0\",\"id\":" + CanonicalJSON.string(id)
+        text += ",\"source\":" + CanonicalJSON.string(source(fields))
+        text += ",\"type\":" + CanonicalJSON.string(type)
+        text += ",\"subject\":" + CanonicalJSON.string(fields[.customer])
+        text += ",\"time\":\"\(time)\",\"data\":{\"tollgate\":{"
+        for member in Member.allCases where member != .mac {
+            text += "\"\(member)\":" + CanonicalJSON.string(fields[member]) + ","
+        }
+        text += "\"mac\":\"\(mac)\"}}}"
+        return Array(text.utf8)
+    }
+
+    /// Customer and feature are part of the identity: the same client id for two features is two.
+    package static func source(_ fields: Fields) -> String {
+        let customer = fields[.customer]
+        return "tollgate:\(customer.utf8.count):\(customer):\(fields[.feature])"
+    }
+}
+
+/// A decision as an admission event carries it, so that a repeated request after a restart gets
+/// the same answer.
+package enum DecisionRecord {
+    package static func encode(_ decision: Decision) -> String {
+        let numbers: [Int64] = [
+            decision.quantity, Int64(decision.scale), decision.limit?.finite ?? -1, decision.used,
+            decision.held, decision.remaining, decision.overage,
+            decision.period?.start.microseconds ?? 0, decision.period?.end.microseconds ?? 0,
+        ]
+        return (["1", decision.reason.rawValue] + numbers.map(String.init)
+            + [decision.timeZone, decision.limitSource ?? ""]).joined(separator: ";")
+    }
+
+    package static func decode(
+        _ text: String, customer: CustomerID, feature: FeatureKey
+    ) -> Decision? {
+        let parts = text.split(separator: ";", maxSplits: 12, omittingEmptySubsequences: false)
+        guard parts.count == 13, parts[0] == "1", let reason = DecisionReason(rawValue: "\(parts[1])")
+        else { return nil }
+        let numbers = parts[2..<11].compactMap { Int64($0) }
+        guard numbers.count == 9 else { return nil }
+        return Decision(
+            isAllowed: true, reason: reason, customer: customer, feature: feature,
+            quantity: numbers[0], scale: Int(numbers[1]),
+            limit: numbers[2] < 0 ? .unlimited : .finite(numbers[2]), used: numbers[3],
+            held: numbers[4], remaining: numbers[5], overage: numbers[6],
+            period: Period(
+                start: Timestamp(microseconds: numbers[7]), end: Timestamp(microseconds: numbers[8])),
+            limitSource: parts[12].isEmpty ? nil : String(parts[12]), timeZone: String(parts[11]))
+    }
+}

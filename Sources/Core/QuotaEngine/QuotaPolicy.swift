@@ -1,0 +1,50 @@
+/// How a quota treats a charge that is larger than what remains.
+public struct QuotaPolicy: OptionSet, Hashable, Sendable {
+    public let rawValue: UInt8
+
+    @inlinable
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    /// The charge is refused; without this, it goes through and `remaining` may fall below 0.
+    public static let hard = QuotaPolicy(rawValue: 1)
+    /// No limit: every charge goes through, whatever `hard` says.
+    public static let unlimited = QuotaPolicy(rawValue: 2)
+
+    /// Whether a charge of `quantity` must be refused when `remaining` units are left.
+    @inlinable @inline(__always)
+    public func refuses(_ quantity: Int64, remaining: Int64) -> Bool {
+        remaining < quantity && rawValue & 3 == Self.hard.rawValue
+    }
+}
+
+/// One quota's counter at one moment.
+public struct QuotaReading: Equatable, Sendable {
+    /// Index of the quota's definition in its owner's snapshot. Read beside the rest, not in one
+    /// step with it.
+    public var quotaIndex: UInt32
+    public var policy: QuotaPolicy
+    /// Unix seconds; the period is over from this second on.
+    public var periodEnd: Int64
+    /// Units; negative when more was used than allowed.
+    public var remaining: Int64
+
+    @inlinable
+    public init(quotaIndex: UInt32, policy: QuotaPolicy, periodEnd: Int64, remaining: Int64) {
+        self.quotaIndex = quotaIndex
+        self.policy = policy
+        self.periodEnd = periodEnd
+        self.remaining = remaining
+    }
+}
+
+/// What became of a charge.
+public enum TakeOutcome: Sendable, Equatable {
+    /// Charged; `remaining` is what is left after it, `periodEnd` (unix seconds) says in which period.
+    case taken(remaining: Int64, periodEnd: Int64)
+    /// Refused by a hard limit; nothing was charged.
+    case insufficient(remaining: Int64)
+    /// The counter belongs to a period that is over: roll it, then take again.
+    case periodEnded
+    /// No such counter here: install it, then take again.
+    case missing
+}

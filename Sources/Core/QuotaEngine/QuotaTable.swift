@@ -1,0 +1,139 @@
+public import LockFree
+
+/// What remains of every quota that this node decides on, by the keyed hash of the quota's identity.
+///
+/// A check and its charge are one atomic step, together with the period and the policy they depend
+/// on. Nothing here wraps or traps: sums saturate at the bounds of `Int64`.
+///
+/// Period ends are unix seconds, kept within ± `CounterState.windowBound`; values outside are
+/// brought to that bound, the same way in every call.
+public final class QuotaTable: Sendable {
+    @usableFromInline let table: CounterTable
+
+    /// A table that takes `minimumCapacity` quotas before it grows.
+    public init(minimumCapacity: Int) {
+        table = CounterTable(minimumCapacity: minimumCapacity)
+    }
+
+    /// Quotas in the table.
+    public var count: Int { table.count }
+    /// Bytes of the counters' cells, free ones included.
+    public var bytesAllocated: Int { table.bytesAllocated }
+
+    // MARK: lock-free
+
+    /// The counter of a quota, nil when it is not installed.
+    @inlinable
+    public func read(_ key: UInt64) -> QuotaReading? {
+        guard let reading = table.read(key) else { return nil }
+        return QuotaReading(
+            quotaIndex: UInt32(truncatingIfNeeded: reading.meta),
+            policy: QuotaPolicy(rawValue: reading.state.flags),
+            periodEnd: reading.state.window, remaining: reading.state.value)
+    }
+
+    /// Charges `quantity` units if policy and period allow it. 0 asks without charging; a negative
+    /// quantity counts as 0, since only `add` gives units back.
+    @inlinable
+    public func take(_ key: UInt64, _ quantity: Int64, now: Int64) -> TakeOutcome {
+        let quantity = Swift.max(quantity, 0)
+        let update = table.update(key) { state in
+            let policy = QuotaPolicy(rawValue: state.flags)
+            if now >= state.window || policy.refuses(quantity, remaining: state.value)
+                || quantity == 0
+            {
+                return nil
+            }
+            // Quantity is positive, so only the lower bound can be passed.
+            let (difference, overflow) = state.value.subtractingReportingOverflow(quantity)
+            return state.with(value: overflow ? .min : difference)
+        }
+        switch update {
+        case .changed(let state): return .taken(remaining: state.value, periodEnd: state.window)
+        case .missing: return .missing
+        case .kept(let state):
+            if now >= state.window { return .periodEnded }
+            let policy = QuotaPolicy(rawValue: state.flags)
+            return policy.refuses(quantity, remaining: state.value)
+                ? .insufficient(remaining: state.value) : .taken(remaining: state.value, periodEnd: state.window)
+        }
+    }
+
+    /// Adds to what remains: gives units back, or with a negative delta charges usage that happened
+    /// elsewhere, whatever the policy. False, and nothing done, when the counter is in another
+    /// period or missing.
+    @inlinable
+    public func add(_ key: UInt64, _ delta: Int64, periodEnd: Int64) -> Bool {
+        changeWithin(key, periodEnd) { $0.with(value: $0.value.addingSaturating(delta)) }
+    }
+
+    /// Overwrites what remains, takes under way included. False when the counter is in another
+    /// period or missing.
+    @inlinable
+    public func setRemaining(_ key: UInt64, periodEnd: Int64, remaining: Int64) -> Bool {
+        changeWithin(key, periodEnd) { $0.with(value: remaining) }
+    }
+
+    /// Starts the next period with `remaining` units. Of all callers that saw the old period one
+    /// gets true. False too when the new period does not end later than the old one: periods move
+    /// forward only, so an old one never returns (`install` alone can set a counter back).
+    @inlinable
+    public func roll(
+        _ key: UInt64, from oldPeriodEnd: Int64, to newPeriodEnd: Int64, remaining: Int64
+    ) -> Bool {
+        let fresh = CounterState(window: newPeriodEnd, value: remaining)
+        return changeWithin(key, oldPeriodEnd) { state in
+            guard fresh.window > state.window else { return nil }
+            return CounterState(window: fresh.window, flags: state.flags, value: remaining)
+        }
+    }
+
+    @inlinable @inline(__always)
+    func changeWithin(
+        _ key: UInt64, _ periodEnd: Int64, _ change: (CounterState) -> CounterState?
+    ) -> Bool {
+        let window = CounterState(window: periodEnd, value: 0).window
+        let update = table.update(key) { $0.window == window ? change($0) : nil }
+        if case .changed = update { return true }
+        return false
+    }
+
+    // MARK: one writer at a time
+
+    /// Adds a quota's counter, or replaces everything of the one that is there.
+    public func install(
+        _ key: UInt64, quotaIndex: UInt32, policy: QuotaPolicy, periodEnd: Int64, remaining: Int64
+    ) {
+        table.insert(
+            key, meta: UInt64(quotaIndex),
+            state: CounterState(window: periodEnd, flags: policy.rawValue, value: remaining))
+    }
+
+    /// A changed definition: new index and policy, and `limitDelta` (new limit − old limit) added to
+    /// what remains of the current period. Policy and remaining change in one step, between two
+    /// takes. Does nothing when the counter is missing.
+    public func updateDefinition(
+        _ key: UInt64, quotaIndex: UInt32, policy: QuotaPolicy, limitDelta: Int64
+    ) {
+        table.redefine(key, meta: UInt64(quotaIndex)) { state in
+            CounterState(
+                window: state.window, flags: policy.rawValue,
+                value: state.value.addingSaturating(limitDelta))
+        }
+    }
+
+    /// Removes a quota's counter; takes answer `missing` from then on.
+    public func remove(_ key: UInt64) {
+        table.remove(key)
+    }
+}
+
+extension Int64 {
+    /// The sum, or the bound of `Int64` that it passes.
+    @inlinable @inline(__always)
+    func addingSaturating(_ other: Int64) -> Int64 {
+        let (sum, overflow) = addingReportingOverflow(other)
+        if overflow { return other < 0 ? .min : .max }
+        return sum
+    }
+}

@@ -1,0 +1,169 @@
+internal import NIOCore
+internal import NIOHTTP1
+
+/// The OpenAPI 3.1 document, made from the route table and the schemas.
+enum OpenAPIDocument {
+    static func json(_ routes: [Route], version: String) -> String {
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.name("\"openapi\":")
+            writer.value("3.1.0")
+            writer.name("\"info\":")
+            writer.object { writer in
+                writer.name("\"title\":")
+                writer.value("Tollgate")
+                writer.name("\"version\":")
+                writer.value(version)
+                writer.name("\"description\":")
+                writer.value(
+                    "Usage metering and quota enforcement. Quantities are JSON integers, or decimal "
+                        + "strings where the meter keeps decimal places. Errors are RFC 9457 "
+                        + "problem documents.")
+            }
+            writer.name("\"security\":")
+            writer.array { writer in
+                writer.object {
+                    $0.name("\"key\":"); $0.array { _ in }
+                }
+                writer.object { _ in }
+            }
+            writer.name("\"paths\":")
+            writer.object { writer in paths(routes, to: &writer) }
+            writer.name("\"components\":")
+            writer.object { writer in
+                writer.name("\"securitySchemes\":")
+                writer.raw(#"{"key":{"type":"http","scheme":"bearer"}}"#.utf8)
+                writer.name("\"schemas\":")
+                writer.raw(OpenAPISchemas.all.utf8)
+            }
+        }
+        return String(buffer: writer.buffer)
+    }
+
+    private static func paths(_ routes: [Route], to writer: inout JSONWriter) {
+        var patterns: [String] = []
+        for route in routes where !patterns.contains(route.pattern) {
+            patterns.append(route.pattern)
+        }
+        for pattern in patterns {
+            writer.name(pattern)
+            writer.object { writer in
+                for route in routes where route.pattern == pattern {
+                    writer.name(route.method.rawValue.lowercased())
+                    write(route, to: &writer)
+                }
+            }
+        }
+    }
+
+    private static func write(_ route: Route, to writer: inout JSONWriter) {
+        let operation = route.operation
+        writer.object { writer in
+            writer.name("\"operationId\":")
+            writer.value(operation.id)
+            writer.name("\"summary\":")
+            writer.value(operation.summary)
+            writer.name("\"parameters\":")
+            writer.array { writer in
+                if route.pattern.contains("{id}") {
+                    write(
+                        .init(name: "id", text: "Percent-encoded.", isRequired: true),
+                        place: "path", to: &writer)
+                }
+                for parameter in operation.parameters {
+                    write(parameter, place: "query", to: &writer)
+                }
+            }
+            if !operation.request.isEmpty {
+                writer.name("\"requestBody\":")
+                writer.object { writer in
+                    writer.name("\"required\":")
+                    writer.value(operation.isRequestRequired)
+                    writer.name("\"content\":")
+                    writer.object { writer in
+                        for (type, schema) in operation.request {
+                            content(type, schema, to: &writer)
+                        }
+                    }
+                }
+            }
+            writer.name("\"responses\":")
+            writer.object { writer in responses(route, to: &writer) }
+        }
+    }
+
+    private static func write(
+        _ parameter: Operation.Parameter, place: String, to writer: inout JSONWriter
+    ) {
+        writer.object { writer in
+            writer.name("\"name\":")
+            writer.value(parameter.name)
+            writer.name("\"in\":")
+            writer.value(place)
+            writer.name("\"description\":")
+            writer.value(parameter.text)
+            writer.name("\"required\":")
+            writer.value(parameter.isRequired)
+            writer.name("\"schema\":")
+            writer.object { writer in
+                writer.name("\"type\":")
+                writer.value(parameter.type)
+                if !parameter.values.isEmpty {
+                    writer.name("\"enum\":")
+                    writer.array(parameter.values) { $0.value($1) }
+                }
+            }
+        }
+    }
+
+    private static func responses(_ route: Route, to writer: inout JSONWriter) {
+        let operation = route.operation
+        writer.name(String(operation.success.status))
+        writer.object { writer in
+            writer.name("\"description\":")
+            writer.value("All is well.")
+            writer.name("\"content\":")
+            writer.object { writer in
+                content(operation.successType, operation.success.schema, to: &writer)
+            }
+        }
+        let guarded = route.scope == nil ? [] : [401, 403]
+        for status in Set(operation.problems + guarded).sorted() {
+            writer.name(String(status))
+            writer.object { writer in
+                writer.name("\"description\":")
+                writer.value(meaning(of: status))
+                writer.name("\"content\":")
+                writer.object { writer in
+                    content("application/problem+json", "Problem", to: &writer)
+                }
+            }
+        }
+    }
+
+    private static func content(_ type: String, _ schema: String, to writer: inout JSONWriter) {
+        writer.name(type)
+        writer.object { writer in
+            writer.name("\"schema\":")
+            writer.object { writer in
+                writer.name("\"$ref\":")
+                writer.value("#/components/schemas/" + schema)
+            }
+        }
+    }
+
+    private static func meaning(of status: Int) -> String {
+        switch status {
+        case 400: "The request cannot be understood; field and detail say what to change."
+        case 401: "A key is needed, or the one given is unknown."
+        case 403: "The key may not do this."
+        case 404: "There is no such thing."
+        case 409: "It was done before, in another way."
+        case 413: "Too large; send it in parts."
+        case 415: "This media type is not taken."
+        case 422: "The document has errors; nothing was changed."
+        case 429: "Denied, and a status was asked for."
+        default: "Not possible now; Retry-After says when to try again."
+        }
+    }
+}

@@ -1,0 +1,110 @@
+internal import NIOHTTP1
+
+/// An error as clients get it: an RFC 9457 document.
+struct Problem: Error, Sendable {
+    var status: Int
+    /// Stable, for programs.
+    var code: String
+    /// What happened and what to do about it, for people.
+    var detail: String
+    /// The member or parameter at fault.
+    var field: String?
+    var headers: [(name: String, value: String)] = []
+    /// Places in a document that was sent (catalog errors).
+    var places: [Place] = []
+
+    struct Place: Sendable {
+        var line: Int
+        var column: Int
+        var message: String
+    }
+
+    init(status: Int, code: String, detail: String, field: String? = nil) {
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.field = field
+    }
+
+    /// 400 about one member or parameter.
+    static func invalid(_ field: String, _ detail: String) -> Problem {
+        Problem(status: 400, code: "invalid_request", detail: detail, field: field)
+    }
+
+    /// 503 with `Retry-After`: the request had no effect that a repetition would double.
+    static func unavailable(code: String, _ detail: String, retryAfterSeconds: Int = 1) -> Problem {
+        var problem = Problem(status: 503, code: code, detail: detail)
+        problem.headers = [("Retry-After", String(retryAfterSeconds))]
+        return problem
+    }
+
+    init(_ failure: BodyFailure) {
+        if failure.isTooLarge {
+            self.init(status: 413, code: "too_large", detail: failure.message)
+        } else if let field = failure.field {
+            self = .invalid(field, failure.message)
+        } else {
+            let place = failure.offset.map { " at byte \($0)" } ?? ""
+            self.init(
+                status: 400, code: "malformed_json", detail: "not JSON: \(failure.message)\(place)")
+        }
+    }
+
+    static let contentType: StaticString = "application/problem+json"
+
+    var head: AnswerHead {
+        AnswerHead(status: status, contentType: Self.contentType, headers: headers)
+    }
+
+    func write(to writer: inout JSONWriter, requestID: String) {
+        writer.object { writer in
+            writeMembers(to: &writer, requestID: requestID)
+        }
+    }
+
+    func writeMembers(to writer: inout JSONWriter, requestID: String) {
+        writer.name("\"type\":")
+        writer.value(type)
+        writer.name("\"title\":")
+        writer.value(HTTPResponseStatus(statusCode: status).reasonPhrase)
+        writer.name("\"status\":")
+        writer.value(Int64(status))
+        writer.name("\"detail\":")
+        writer.value(detail)
+        writer.name("\"code\":")
+        writer.value(code)
+        if !requestID.isEmpty {
+            writer.name("\"instance\":")
+            writer.value("urn:tollgate:request:" + requestID)
+            writer.name("\"request_id\":")
+            writer.value(requestID)
+        }
+        if let field {
+            writer.name("\"field\":")
+            writer.value(field)
+        }
+        if !places.isEmpty {
+            writer.name("\"errors\":")
+            writer.array(places) { writer, place in
+                writer.object { writer in
+                    writer.name("\"line\":")
+                    writer.value(Int64(place.line))
+                    writer.name("\"column\":")
+                    writer.value(Int64(place.column))
+                    writer.name("\"message\":")
+                    writer.value(place.message)
+                }
+            }
+        }
+    }
+
+    /// Types that IANA has registered where one fits, else a name of ours.
+    private var type: String {
+        switch code {
+        case "quota_exceeded": "https://iana.org/assignments/http-problem-types#quota-exceeded"
+        case "overloaded":
+            "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"
+        default: "urn:tollgate:problem:" + code
+        }
+    }
+}

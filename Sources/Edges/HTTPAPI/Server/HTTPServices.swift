@@ -1,0 +1,24 @@
+package import Logging
+package import MeteringPorts
+
+/// What the edge asks; it keeps no state of its own about usage or quotas.
+package struct HTTPServices: Sendable {
+    package var gate: any EntitlementGate
+    package var ingest: any EventIngest
+    package var reporting: any UsageReporting
+    package var catalog: any CatalogAdministration
+    package var operations: any OperationsStatus
+    package var logger: Logger
+
+    package init(
+        gate: any EntitlementGate, ingest: any EventIngest, reporting: any UsageReporting,
+        catalog: any CatalogAdministration, operations: any OperationsStatus, logger: Logger
+    ) {
+        self.gate = gate
+        self.ingest = ingest
+        self.reporting = reporting
+        self.catalog = catalog
+        self.operations = operations
+        self.logger = logger
+    }
+}

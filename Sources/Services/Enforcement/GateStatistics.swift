@@ -1,0 +1,36 @@
+package import MeteringModel
+package import Synchronization
+
+/// What the gate counts about itself.
+package final class GateStatistics: Sendable {
+    private let reasons: [Atomic64]
+    package let outages = Atomic<Int64>(0)
+    /// Admissions answered under durability `fast` whose record did not reach the log.
+    package let lostRecords = Atomic<Int64>(0)
+
+    /// A counter on the heap, so that an array of them can exist.
+    private final class Atomic64: Sendable {
+        let value = Atomic<Int64>(0)
+    }
+
+    package init() {
+        reasons = DecisionReason.allCases.flatMap { _ in [Atomic64(), Atomic64()] }
+    }
+
+    func count(_ decision: Decision) {
+        guard let index = DecisionReason.allCases.firstIndex(of: decision.reason) else { return }
+        reasons[index * 2 + (decision.isAllowed ? 1 : 0)].value.add(1, ordering: .relaxed)
+    }
+
+    func outage() { outages.add(1, ordering: .relaxed) }
+    func lostRecord() { lostRecords.add(1, ordering: .relaxed) }
+
+    package func byDecision() -> [(reason: DecisionReason, isAllowed: Bool, count: Int64)] {
+        DecisionReason.allCases.enumerated().flatMap { index, reason in
+            [false, true].map { isAllowed in
+                let cell = reasons[index * 2 + (isAllowed ? 1 : 0)]
+                return (reason, isAllowed, cell.value.load(ordering: .relaxed))
+            }
+        }
+    }
+}

@@ -1,0 +1,405 @@
+package import Entitlements
+import Foundation
+package import Logging
+package import MeteringModel
+package import MeteringPorts
+import QuotaEngine
+import Synchronization
+import UsageAggregation
+
+/// The way of an event, from the log to the ledger, on one owned thread.
+///
+/// Order of effects, per stretch of one partition:
+/// 1. read and fold in memory (no effect outside; lost on a crash, read again);
+/// 2. one ledger transaction with compare-and-set on (position, epoch): the only commit that counts;
+/// 3. counters in this process and in the shared store (rebuilt from the ledger when in doubt);
+/// 4. the log's own offset commit, for lag tools only.
+package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Sendable {
+    // SAFETY: everything below `threadOwned` is touched only on the pipeline's own thread; the rest
+    // is immutable, atomic or behind a Mutex.
+    package let counters: MeteringCounters
+    package let tail = EventTail()
+    private let reader: any EventLogReader
+    private let ledger: any UsageLedger
+    private let queries: any LedgerQueries
+    private let catalog: CurrentCatalog
+    private let observer: any UsageObserver
+    private let settings: MeteringSettings
+    private let instance: String
+    private let clock: WallClock
+    private let logger: Logger
+    private let isStopping = Atomic<Bool>(false)
+    private let finished = DispatchSemaphore(value: 0)
+    private let state: Mutex<SharedState>
+    private let work = Mutex<[@Sendable (MeteringPipeline) -> Void]>([])
+
+    struct SharedState {
+        var claims: [Int32: PartitionClaim] = [:]
+        var ends: [Int32: Int64] = [:]
+        var trouble: String?
+        var hasStarted = false
+    }
+
+    // threadOwned
+    private var folds: [Int32: PartitionFold] = [:]
+    private var interpreter: EventInterpreter
+    private var catalogGeneration: Int64
+    private var oldestPending: UInt64 = 0
+    private var nextPrune: UInt64 = 0
+    private var isTailing = false
+
+    package init(
+        reader: any EventLogReader, ledger: any UsageLedger, queries: any LedgerQueries,
+        catalog: CurrentCatalog, observer: any UsageObserver, settings: MeteringSettings,
+        counters: MeteringCounters, instance: String, clock: WallClock, logger: Logger
+    ) {
+        self.reader = reader
+        self.ledger = ledger
+        self.queries = queries
+        self.catalog = catalog
+        self.observer = observer
+        self.settings = settings
+        self.counters = counters
+        self.instance = instance
+        self.clock = clock
+        self.logger = logger
+        state = Mutex(SharedState())
+        catalogGeneration = catalog.generation
+        interpreter = EventInterpreter(
+            snapshot: catalog.load(), settings: settings, counters: counters, instance: instance,
+            dedupe: DedupeIndex(windowSeconds: settings.dedupeWindowSeconds))
+    }
+
+    package func start() {
+        reader.assignmentDelegate = self
+        let thread = Thread { [self] in
+            run()
+            finished.signal()
+        }
+        thread.name = "tollgate-metering"
+        thread.stackSize = 8 << 20
+        thread.start()
+    }
+
+    /// Commits what has been read, leaves the log, and returns when the thread has ended.
+    package func stop() async {
+        isStopping.store(true, ordering: .releasing)
+        await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
+            DispatchQueue.global().async { [self] in
+                finished.wait()
+                finished.signal()
+                done.resume()
+            }
+        }
+    }
+
+    /// Runs `body` on the pipeline's thread, between commits, with everything read committed.
+    package func betweenCommits<Answer: Sendable>(
+        _ body: @escaping @Sendable () -> Answer
+    ) async -> Answer {
+        await withCheckedContinuation { (done: CheckedContinuation<Answer, Never>) in
+            work.withLock {
+                $0.append { pipeline in
+                    pipeline.flushAll()
+                    done.resume(returning: body())
+                }
+            }
+        }
+    }
+
+    // MARK: what others may ask
+
+    package var trouble: String? { state.withLock { $0.trouble } }
+
+    /// Positions as committed, by partition.
+    package var positions: [PartitionClaim] {
+        state.withLock { $0.claims.values.sorted { $0.partition < $1.partition } }
+    }
+
+    /// Records between the ledger's positions and the end of the log, as last seen.
+    package var lag: Int64 {
+        state.withLock { shared in
+            shared.claims.values.reduce(0) { sum, claim in
+                sum + max(0, (shared.ends[claim.partition] ?? claim.nextOffset) - claim.nextOffset)
+            }
+        }
+    }
+
+    /// True once partitions are assigned and every record present at the start is in the ledger.
+    package var hasCaughtUp: Bool {
+        state.withLock { $0.hasStarted } && lag == 0
+    }
+
+    /// Events appended before this instant are in the ledger and the counters.
+    package var completeTo: Timestamp? {
+        let stored = counters.completeToMicroseconds.load(ordering: .relaxed)
+        if lag == 0, state.withLock({ $0.hasStarted && !$0.claims.isEmpty }) { return clock.now() }
+        return stored == 0 ? nil : Timestamp(microseconds: stored)
+    }
+
+    // MARK: the thread
+
+    private func run() {
+        var idleSince = DispatchTime.now().uptimeNanoseconds
+        while !isStopping.load(ordering: .acquiring) {
+            runWork()
+            adoptCatalog()
+            if observer.wantsRebuild, !positions.isEmpty {
+                flushAll()
+                observer.rebuild(positions: (try? queries.positions()) ?? positions)
+            }
+            let read = readSome()
+            let now = DispatchTime.now().uptimeNanoseconds
+            if read > 0 { idleSince = now }
+            if shouldCommit(now) { flushAll() }
+            if read == 0 || now - idleSince > 1_000_000_000 { lookAround(now) }
+        }
+        flushAll()
+        reader.close()
+        runWork()
+    }
+
+    private func runWork() {
+        let items = work.withLock { queue in
+            let items = queue
+            queue = []
+            return items
+        }
+        for item in items { item(self) }
+    }
+
+    private func readSome() -> Int {
+        isTailing = tail.isWatched
+        do throws(EventLogError) {
+            let count = try reader.poll(
+                maxRecords: 10_000, timeoutMilliseconds: settings.commitIntervalMilliseconds / 2
+            ) { info, headers, value in
+                self.record(info, headers, value)
+            }
+            setTrouble(nil, prefix: "event log")
+            return count
+        } catch {
+            setTrouble("event log: \(error.message)", prefix: "event log")
+            Thread.sleep(forTimeInterval: error.isRetriable ? 0.2 : 1)
+            return 0
+        }
+    }
+
+    private func record(_ info: LogRecordInfo, _ headers: RawSpan, _ value: RawSpan) {
+        guard let fold = folds[info.partition] else { return }
+        // A record below the position has been counted; some clients hand such records over again.
+        guard info.offset >= fold.nextOffset else { return }
+        if fold.magnitude > 1 << 61 || fold.setAsideBytes > 32 << 20 { commit(fold) }
+        if !fold.isDirty, oldestPending == 0 {
+            oldestPending = DispatchTime.now().uptimeNanoseconds
+        }
+        if isTailing { tail.note(info, value) }
+        interpreter.interpret(info, headers, value, into: fold)
+    }
+
+    private func shouldCommit(_ now: UInt64) -> Bool {
+        guard oldestPending != 0 else { return false }
+        if now &- oldestPending >= UInt64(settings.commitIntervalMilliseconds) * 1_000_000 {
+            return true
+        }
+        return folds.values.contains { $0.recordCount >= settings.commitRecordCount }
+    }
+
+    /// Once idle, or once a second: how far the log goes, and what has grown old.
+    private func lookAround(_ now: UInt64) {
+        if let ends = try? reader.endOffsets() {
+            state.withLock {
+                $0.ends = ends
+                $0.hasStarted = !$0.claims.isEmpty
+            }
+        }
+        if now > nextPrune {
+            nextPrune = now + 600_000_000_000
+            let today = clock.now()
+            let horizon = settings.dedupeWindowSeconds + settings.dedupeWindowSeconds / 4
+            try? ledger.prune(
+                dedupeBefore: today.adding(seconds: -horizon),
+                admissionsBefore: today.adding(seconds: -86_400))
+        }
+    }
+
+    // MARK: committing
+
+    func flushAll() {
+        for partition in folds.keys.sorted() {
+            if let fold = folds[partition], fold.isDirty { commit(fold) }
+        }
+        oldestPending = 0
+        if folds.values.allSatisfy({ !$0.isDirty }) { interpreter.dimensions.removeAll() }
+    }
+
+    /// Tries until the ledger has the batch, or has another owner's.
+    private func commit(_ fold: PartitionFold) {
+        let snapshot = interpreter.snapshot
+        let builder = BatchBuilder(
+            snapshot: snapshot, graceMicroseconds: settings.closingGraceSeconds * 1_000_000)
+        var (batch, admittedHere) = builder.build(fold, dimensions: interpreter.dimensions)
+        var attempt = 0
+        while true {
+            let start = DispatchTime.now().uptimeNanoseconds
+            do throws(LedgerError) {
+                let done = try ledger.commit(batch) { change in
+                    Self.score(change, snapshot, at: batch.completeTo)
+                }
+                let spent = (DispatchTime.now().uptimeNanoseconds - start) / 1_000
+                counters.commitMicrosecondsTotal.add(Int64(spent), ordering: .relaxed)
+                finish(fold, batch, done, admittedHere)
+                return
+            } catch {
+                counters.commitFailures.add(1, ordering: .relaxed)
+                switch error.code {
+                case .fenced:
+                    resolveFenced(fold, batch)
+                    return
+                case .overflow:
+                    batch = OverflowGuard(queries: queries).withoutOverflow(batch)
+                default:
+                    attempt += 1
+                    setTrouble("ledger: \(error.message)", prefix: "ledger")
+                    if attempt == 1 { logger.error("ledger commit failed: \(error.message)") }
+                    if isStopping.load(ordering: .acquiring), attempt > 20 { return }
+                    Thread.sleep(forTimeInterval: 0.25)
+                }
+            }
+        }
+    }
+
+    private func finish(
+        _ fold: PartitionFold, _ batch: LedgerBatch, _ done: LedgerCommit,
+        _ admittedHere: [UsageKey: Int64]
+    ) {
+        fold.committed()
+        setTrouble(nil, prefix: "ledger")
+        counters.commits.add(1, ordering: .relaxed)
+        counters.crossings.add(Int64(done.newCrossings.count), ordering: .relaxed)
+        counters.completeToMicroseconds.store(
+            max(
+                batch.completeTo.microseconds,
+                counters.completeToMicroseconds.load(ordering: .relaxed)), ordering: .relaxed)
+        state.withLock { $0.claims[fold.partition]?.nextOffset = batch.nextOffset }
+        observer.usageCommitted(
+            CommittedUsage(
+                partition: batch.partition, epoch: batch.epoch, baseOffset: batch.baseOffset,
+                nextOffset: batch.nextOffset, completeTo: batch.completeTo, changes: done.changes,
+                admittedHere: admittedHere, newCrossings: done.newCrossings,
+                reservations: batch.reservations, admissions: batch.admissions))
+        reader.commitInformational([batch.partition: batch.nextOffset])
+    }
+
+    /// Fenced by ourselves (a commit that took effect though it reported an error) or by another.
+    private func resolveFenced(_ fold: PartitionFold, _ batch: LedgerBatch) {
+        let stored = (try? queries.positions())?.first { $0.partition == fold.partition }
+        if let stored, stored.epoch == batch.epoch, stored.nextOffset == batch.nextOffset {
+            fold.committed()
+            state.withLock { $0.claims[fold.partition] = stored }
+            observer.partitionsClaimed([stored])
+            return
+        }
+        logger.error(
+            "partition \(fold.partition) is owned by another process now; this one stops counting it"
+        )
+        drop(fold)
+    }
+
+    private func drop(_ fold: PartitionFold) {
+        for mark in fold.marks {
+            interpreter.dedupe.forget(
+                mark.fingerprint, mark: UInt64(bitPattern: mark.offset), partition: fold.partition)
+        }
+        folds[fold.partition] = nil
+        state.withLock {
+            $0.claims[fold.partition] = nil
+            $0.ends[fold.partition] = nil
+        }
+    }
+
+    private static func score(
+        _ change: UsageChange, _ snapshot: CatalogSnapshot, at: Timestamp
+    ) -> [Crossing] {
+        guard let customer = snapshot.customerIndex(change.key.customer),
+            let meter = snapshot.meterIndex(change.key.meter)
+        else { return [] }
+        let owner = snapshot.customers[customer]
+        var crossings: [Crossing] = []
+        for index in owner.quotas(ofMeter: meter) {
+            let quota = snapshot.quotas[index]
+            let period = quota.rule.period(containing: change.key.period.start, zone: owner.zone)
+            guard period == change.key.period else { continue }
+            crossings += QuotaRules.crossings(
+                quota: quota, period: period, before: change.before.reading(quota.aggregation),
+                after: change.after.reading(quota.aggregation), at: at)
+        }
+        return crossings
+    }
+
+    // MARK: catalog and partitions
+
+    private func adoptCatalog() {
+        let generation = catalog.generation
+        guard generation != catalogGeneration else { return }
+        flushAll()
+        catalogGeneration = generation
+        interpreter = EventInterpreter(
+            snapshot: catalog.load(), settings: settings, counters: counters, instance: instance,
+            dedupe: interpreter.takeDedupe())
+    }
+
+    package func partitionsAssigned(
+        _ partitions: [Int32]
+    ) throws(EventLogError) -> [Int32: Int64] {
+        do throws(LedgerError) {
+            let claims = try ledger.claim(partitions)
+            let since = clock.now().adding(
+                seconds: -settings.dedupeWindowSeconds - settings.dedupeWindowSeconds / 4)
+            for claim in claims {
+                let interpreter = interpreter
+                try ledger.dedupeMarks(partition: claim.partition, since: since) { mark, at in
+                    interpreter.dedupe.restore(
+                        mark.fingerprint, mark: UInt64(bitPattern: mark.offset),
+                        partition: claim.partition, at: at)
+                }
+                folds[claim.partition] = PartitionFold(claim: claim)
+                state.withLock { $0.claims[claim.partition] = claim }
+                if let complete = claim.completeTo {
+                    counters.completeToMicroseconds.store(
+                        complete.microseconds, ordering: .relaxed)
+                }
+            }
+            observer.partitionsClaimed(claims)
+            logger.info(
+                "partitions taken over",
+                metadata: [
+                    "positions":
+                        "\(claims.map { "\($0.partition)@\($0.nextOffset)" }.joined(separator: " "))"
+                ])
+            return Dictionary(uniqueKeysWithValues: claims.map { ($0.partition, $0.nextOffset) })
+        } catch {
+            throw EventLogError(
+                code: .misconfigured, message: "cannot take partitions over: \(error.message)",
+                isRetriable: error.isRetriable)
+        }
+    }
+
+    package func partitionsRevoked(_ partitions: [Int32], isLost: Bool) {
+        for partition in partitions {
+            guard let fold = folds[partition] else { continue }
+            if !isLost, fold.isDirty { commit(fold) }
+            drop(fold)
+        }
+    }
+
+    private func setTrouble(_ text: String?, prefix: String) {
+        state.withLock { shared in
+            if let text {
+                shared.trouble = text
+            } else if shared.trouble?.hasPrefix(prefix) == true {
+                shared.trouble = nil
+            }
+        }
+    }
+}

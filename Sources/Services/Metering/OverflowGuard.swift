@@ -1,0 +1,62 @@
+import MeteringModel
+import MeteringPorts
+import UsageAggregation
+
+/// Takes out of a batch what would push a stored total out of Int64, and sets it aside, so that one
+/// customer's impossible number does not stop everybody's metering.
+struct OverflowGuard {
+    let queries: any LedgerQueries
+
+    func withoutOverflow(_ batch: LedgerBatch) -> LedgerBatch {
+        var kept = batch
+        var number: Int64 = 0
+        var refused: Set<String> = []
+        kept.usage = batch.usage.filter { row in
+            if fits(row) { return true }
+            refused.insert(owner(row.key.customer, row.key.meter))
+            return false
+        }
+        kept.rollups = batch.rollups.filter { row in
+            // A rollup is part of a usage row or smaller than Int64 by itself: go with its owner.
+            if refused.contains(owner(row.customer, row.meter)) { return false }
+            return row.window != .hour || fits(row)
+        }
+        for row in batch.usage where refused.contains(owner(row.key.customer, row.key.meter)) {
+            kept.setAside.append(
+                SetAsideEvent(
+                    kind: .deadLetter, partition: batch.partition,
+                    // Below zero, so that it cannot meet a record's own entry.
+                    offset: -(batch.nextOffset * 1_000 + number) - 1, appendedAt: batch.completeTo,
+                    reason: "total_overflow",
+                    detail: "\(row.delta.count) events with a total of \(row.delta.value) units of "
+                        + "meter \(row.key.meter) for customer \(row.key.customer) do not fit 64 bits",
+                    payload: []))
+            number += 1
+        }
+        return kept
+    }
+
+    private func owner(_ customer: CustomerID, _ meter: MeterKey) -> String {
+        "\(customer.rawValue.utf8.count):\(customer)\(meter)"
+    }
+
+    private func fits(_ row: UsageDelta) -> Bool {
+        guard row.aggregation.isAdditive || row.aggregation == .avg,
+            let stored = try? queries.usage(row.key)
+        else { return true }
+        return !stored.state.value.addingReportingOverflow(row.delta.value).overflow
+    }
+
+    private func fits(_ row: RollupDelta) -> Bool {
+        let query = RollupQuery(
+            customer: row.customer, meter: row.meter, window: row.window, from: row.start,
+            to: row.start.adding(seconds: 1))
+        guard row.aggregation.isAdditive || row.aggregation == .avg,
+            let stored = try? queries.rollups(query)
+        else { return true }
+        return !stored.contains {
+            $0.dimensions == row.dimensions
+                && $0.state.value.addingReportingOverflow(row.delta.value).overflow
+        }
+    }
+}

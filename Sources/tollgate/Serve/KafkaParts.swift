@@ -1,0 +1,85 @@
+import Alerting
+import Foundation
+import KafkaEventLog
+import Logging
+import Metering
+import MeteringModel
+import MeteringPorts
+
+extension EventLogParts {
+    /// Opens reader, writer and the alerts producer, after a look at the topic's settings.
+    static func openKafka(
+        _ brokers: String, _ configuration: Configuration, _ logger: Logger
+    ) async throws -> EventLogParts {
+        let properties = configuration.kafkaProperties
+        let findings = try await KafkaPreflight(
+            brokers: brokers, topic: configuration.topic, properties: properties,
+            requiredRetentionSeconds: configuration.dedupeDays * 86_400, logger: logger
+        ).run()
+        for finding in findings {
+            logger.info("kafka preflight: \(finding.level): \(finding.text)")
+        }
+        let reader = try KafkaEventReader(
+            brokers: brokers, topic: configuration.topic, group: configuration.group,
+            properties: properties, logger: logger)
+        let writer = try KafkaEventWriter(
+            brokers: brokers, topic: configuration.topic, properties: properties, logger: logger)
+        let alerts = try KafkaTopicProducer(
+            brokers: brokers, topic: configuration.alertsTopic, properties: properties,
+            logger: logger)
+        return EventLogParts(
+            reader: reader, writer: writer,
+            replay: KafkaReplay(
+                brokers: brokers, topic: configuration.topic, group: configuration.group,
+                properties: properties, logger: logger), alerts: alerts,
+            preflight: findings.map { ("\($0.level)", $0.text) },
+            close: { await alerts.close() })
+    }
+}
+
+/// Recounting reads through a client of its own, outside the group.
+final class KafkaReplay: LogReplay {
+    private let brokers: String
+    private let topic: String
+    private let group: String
+    private let properties: [String: String]
+    private let logger: Logger
+
+    init(
+        brokers: String, topic: String, group: String, properties: [String: String],
+        logger: Logger
+    ) {
+        self.brokers = brokers
+        self.topic = topic
+        self.group = group
+        self.properties = properties
+        self.logger = logger
+    }
+
+    func replay(
+        _ body: (LogRecordInfo, _ headers: RawSpan, _ value: RawSpan) -> Void
+    ) throws(EventLogError) {
+        let reader = try KafkaEventReader(
+            brokers: brokers, topic: topic, group: group, properties: properties, logger: logger)
+        defer { reader.close() }
+        _ = try reader.replay(body)
+    }
+}
+
+/// Threshold crossings as records of a Kafka topic, keyed by customer; the header `id` repeats the
+/// crossing's stable id for consumers that dedupe without parsing.
+struct KafkaCrossingSink: CrossingSink {
+    let producer: KafkaTopicProducer
+
+    func deliver(_ crossings: [StoredCrossing]) async throws {
+        let records = crossings.map { stored -> KafkaTopicProducer.Record in
+            var headers: [UInt8] = []
+            FlatHeaders.append(name: "content-type", value: "application/json", to: &headers)
+            FlatHeaders.append(name: "id", value: stored.crossing.id, to: &headers)
+            return .init(
+                key: stored.crossing.customer.rawValue, headers: headers,
+                value: Array(CrossingDocument.json(stored).utf8))
+        }
+        _ = try await producer.produce(records)
+    }
+}

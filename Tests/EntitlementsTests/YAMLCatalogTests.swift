@@ -1,0 +1,176 @@
+import Entitlements
+import MeteringModel
+import MeteringPorts
+import Testing
+import YAMLCatalog
+
+@Suite struct YAMLCatalogTests {
+    /// The example of the interface document, with every other member besides.
+    static let full = """
+        meters:
+          - {key: tokens, event_type: llm.request, aggregation: sum, value: $.total_tokens, unit: token, group_by: {model: $.model}}
+          - {key: requests, event_type: llm.request, aggregation: count}
+          - key: spend
+            event_type: payment
+            aggregation: sum
+            value: $.amount.value
+            scale: 2
+            allow_negative: true
+            filters:
+              model: [a, b]
+              $.region.name: eu
+              currency: no
+        features:
+          - {key: tokens, type: metered, meter: tokens, counting: events}
+          - {key: api_calls, type: metered, meter: requests, counting: admission}
+          - {key: spend, type: metered, meter: spend}
+          - {key: sso, type: boolean}
+          - {key: region, type: static}
+        plans:
+          - key: pro
+            entitlements:
+              tokens: {limit: 1_000_000, period: month, anchor: calendar, thresholds: [80%, 99.5%, 120%, 5_000], enforcement: soft}
+              api_calls: {limit: 10000, period: month, anchor: subscription, enforcement: hard, on_outage: {allowance: 100}, durability: fast}
+              spend: {limit: "12.5", period: lifetime, thresholds: [10, 7.25], on_outage: {last_known: 5m}}
+              sso: true
+              region: no
+          - key: max
+            entitlements:
+              tokens: {limit: unlimited, period: month, on_outage: open}
+        customers:
+          - {id: acme, time_zone: Europe/Berlin, subjects: [key_1, 2], subscription: {plan: pro, start: 2026-01-31}}
+          - {id: 0123, parent: acme, subscription: {plan: max, start: 2026-01-31T10:00:00+01:00}}
+        """
+
+    @Test func readsTheWholeFormat() throws {
+        let catalog = try YAMLCatalog.parse(Self.full)
+        #expect(catalog.meters[0].groupBy.map(\.name) == ["model"])
+        let spend = catalog.meters[2]
+        #expect(spend.scale == 2 && spend.allowsNegative)
+        #expect(spend.value == ValuePath(members: ["amount", "value"]))
+        #expect(spend.filters.map(\.path.text) == ["$.model", "$.region.name", "$.currency"])
+        #expect(spend.filters.map(\.accepted) == [["a", "b"], ["eu"], ["no"]])
+        #expect(catalog.features[1].counting == .admission)
+
+        let pro = catalog.plans[0].entitlements
+        #expect(
+            pro["tokens"]
+                == .metered(
+                    .init(
+                        limit: .finite(1_000_000), period: .month,
+                        thresholds: [
+                            .share(basisPoints: 8_000), .share(basisPoints: 9_950),
+                            .share(basisPoints: 12_000), .absolute(5_000),
+                        ], enforcement: .soft)))
+        #expect(
+            pro["api_calls"]
+                == .metered(
+                    .init(
+                        limit: .finite(10_000), period: .month, anchor: .subscription,
+                        onOutage: .allowance(100), durability: .fast)))
+        #expect(
+            pro["spend"]
+                == .metered(
+                    .init(
+                        limit: .finite(1_250), period: .lifetime,
+                        thresholds: [.absolute(1_000), .absolute(725)],
+                        onOutage: .lastKnown(maxAgeSeconds: 300))))
+        #expect(pro["sso"] == .boolean(true) && pro["region"] == .value("no"))
+        #expect(
+            catalog.plans[1].entitlements["tokens"]
+                == .metered(.init(limit: .unlimited, period: .month, onOutage: .open)))
+
+        let acme = catalog.customers[0]
+        #expect(acme.subjects == ["key_1", "2"])
+        #expect(acme.subscription?.start.rfc3339() == "2026-01-30T23:00:00Z")
+        #expect(catalog.customers[1].id == "0123")
+        #expect(catalog.customers[1].subscription?.start.rfc3339() == "2026-01-31T09:00:00Z")
+    }
+
+    @Test func compilesToASnapshot() throws {
+        let snapshot = try YAMLCatalog.compile(
+            yaml: Self.full, revision: 2, hash: testHash, planVersion: { _ in 1 })
+        #expect(snapshot.customerIndex(subject: "2") == 0)
+        #expect(snapshot.quotas.count == 4)
+        #expect(snapshot.quotas[0].source == "plan pro v1")
+    }
+
+    @Test func aRenderedCatalogReadsAsItself() throws {
+        for catalog in [try YAMLCatalog.parse(Self.full), sampleCatalog(), Catalog()] {
+            let text = YAMLCatalog.render(catalog)
+            #expect(try YAMLCatalog.parse(text) == catalog, "\(text)")
+        }
+        var odd = sampleCatalog()
+        odd.customers[0].subjects = [
+            "no", "null", "12", "a: b", "#x", "\"quoted\\\"", "é\u{85}\u{2028}", "*a", "&a", "-",
+            "",
+            "🙂", "{}", "%", "~", "a,b", "'",
+        ]
+        #expect(try YAMLCatalog.parse(YAMLCatalog.render(odd)) == odd)
+    }
+
+    @Test func sectionsMayBeMissingOrEmpty() throws {
+        #expect(try YAMLCatalog.parse("meters: []") == Catalog())
+        #expect(try YAMLCatalog.parse("meters:\nplans:\n") == Catalog())
+        #expect(try YAMLCatalog.parse("{}") == Catalog())
+    }
+
+    // MARK: hostile text
+
+    @Test func aliasesAreRefusedBeforeTheyGrow() {
+        var bomb = "a: &a [x, x, x, x, x, x, x, x, x, x]\n"
+        for (outer, inner) in zip("bcdefghijk", "abcdefghij") {
+            let aliases = Array(repeating: "*\(inner)", count: 10).joined(separator: ", ")
+            bomb += "\(outer): &\(outer) [\(aliases)]\n"
+        }
+        bomb += "? *k\n: 1\n"
+        let problem = problems(bomb).first
+        #expect(problem?.line == 2 && problem?.column == 8)
+        #expect(problem?.message.contains("aliases (*a)") == true)
+        // A quote in a plain scalar hides nothing.
+        #expect(problems("meters: &m []\nx: it's\ny: *m").first?.message.contains("*m") == true)
+        // Stars and ampersands in texts and comments are fine.
+        #expect(throws: Never.self) { try YAMLCatalog.parse("# all *plans* & more\nmeters: []") }
+    }
+
+    @Test(arguments: ["[", "{a: ", "- ", "? ", "- [", "&a [", "a:\n "])
+    func deepNestingIsAProblemNotACrash(opening: String) {
+        let text = String(repeating: opening, count: 50_000)
+        #expect(!problems(text).isEmpty)
+        #expect(!problems(String(repeating: opening, count: 900)).isEmpty)
+    }
+
+    @Test func largeDocumentsAreRefusedUnread() {
+        let text = "# " + String(repeating: "x", count: 64 << 20)
+        #expect(problems(text).first?.message.contains("64 MiB") == true)
+    }
+
+    @Test func anyCutOrFlippedByteIsAnswered() {
+        var random = SystemRandomNumberGenerator()
+        let whole = Array(Self.full.utf8)
+        for _ in 0..<400 {
+            var bytes = Array(whole.prefix(Int.random(in: 1...whole.count, using: &random)))
+            bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(
+                in: 0...255, using: &random)
+            let text = String(decoding: bytes, as: UTF8.self)
+            for problem in problems(text) { #expect(problem.line >= 1 && problem.column >= 1) }
+        }
+    }
+
+    @Test func problemsAreBounded() {
+        let text = "meters:\n" + String(repeating: "  - 1\n", count: 1_000)
+        let found = problems(text)
+        #expect(found.count == 201)
+        #expect(found.last?.message == "and 800 more problems")
+    }
+}
+
+func problems(_ yaml: String) -> [CatalogProblems.Problem] {
+    do {
+        _ = try YAMLCatalog.compile(
+            yaml: yaml, revision: 1, hash: testHash, planVersion: { _ in 1 })
+        return []
+    } catch {
+        return error.problems
+    }
+}
