@@ -98,7 +98,7 @@ final class Service: Sendable {
         let http = HTTPServer(
             services: HTTPServices(
                 gate: gate, ingest: recorder, reporting: reports, catalog: catalog,
-                operations: operations, logger: logger), options: options)
+                operations: operations, tail: pipeline.tail, logger: logger), options: options)
         operations.setHTTPMetrics { http.metricsText() }
 
         let admin = try await http.startAdmin(
