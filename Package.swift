@@ -106,7 +106,7 @@ let package = Package(
         // L6: edges
         floor(
             "Edges/HTTPAPI",
-            ["MeteringModel", "MeteringPorts", "EventDecoding", log] + nio),
+            ["MeteringModel", "MeteringPorts", log] + nio),
 
         // L7: the program
         .executableTarget(
@@ -138,7 +138,7 @@ let package = Package(
         tests(
             "RedisCounterStoreTests",
             ["RedisCounterStore", "RedisClient", "MeteringModel", "MeteringPorts"]),
-        tests("HTTPAPITests", ["HTTPAPI", "MeteringModel", "MeteringPorts"] + nio),
+        tests("HTTPAPITests", ["HTTPAPI", "MeteringModel", "MeteringPorts", log] + nio),
         tests(
             "MeteringTests",
             [

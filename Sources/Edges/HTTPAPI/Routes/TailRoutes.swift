@@ -12,11 +12,13 @@ struct TailRoutes: Sendable {
         let query = try Query(request.query)
         let limit = try query.integer("limit", in: 1...1_000, default: 100)
         let after = try query.integer("after", in: 0...Int.max, default: 0)
-        let page = tail?.events(after: Int64(after), limit: limit) ?? ([], 0)
+        var page: (events: [TailedEvent], next: Int64) = ([], 0)
+        if let tail { page = tail.events(after: Int64(after), limit: limit) }
+        let (events, next) = page
         return .json { writer in
             writer.object { writer in
                 writer.name("\"events\":")
-                writer.array(page.events) { writer, event in
+                writer.array(events) { writer, event in
                     writer.object { writer in
                         writer.name("\"partition\":")
                         writer.value(Int64(event.info.partition))
@@ -28,7 +30,7 @@ struct TailRoutes: Sendable {
                     }
                 }
                 writer.name("\"next\":")
-                writer.value(page.next)
+                writer.value(next)
             }
         }
     }
