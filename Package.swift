@@ -121,6 +121,16 @@ let package = Package(
             ] + nio,
             path: "Sources/tollgate", swiftSettings: settings),
 
+        // Benchmarks: a target of this package because `package` access ends at its border
+        .executableTarget(
+            name: "tollgate-bench",
+            dependencies: [
+                "CLibrdkafka", "CSimdJSON", "MeteringModel", "MeteringPorts", "QuotaEngine",
+                "Entitlements", "EventDecoding", "KafkaClient", "RedisClient", "KafkaEventLog",
+                "RedisCounterStore", "SQLLedger", "Metering", "Enforcement", log, arguments,
+            ],
+            path: "Benchmarks/TollgateBench", swiftSettings: settings),
+
         // Tests, floor by floor
         tests("MeteringModelTests", ["MeteringModel"]),
         tests("LockFreeTests", ["LockFree", "QuotaEngine", "MeteringModel"]),
