@@ -99,7 +99,6 @@ final class Service: Sendable {
             services: HTTPServices(
                 gate: gate, ingest: recorder, reporting: reports, catalog: catalog,
                 operations: operations, logger: logger), options: options)
-        operations.setHTTPMetrics { http.metricsText() }
 
         let admin = try await http.startAdmin(
             host: configuration.admin.host, port: configuration.admin.port)
