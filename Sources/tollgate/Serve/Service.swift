@@ -98,11 +98,7 @@ final class Service: Sendable {
         let http = HTTPServer(
             services: HTTPServices(
                 gate: gate, ingest: recorder, reporting: reports, catalog: catalog,
-<<<<<<< HEAD
                 operations: operations, tail: pipeline.tail, logger: logger), options: options)
-=======
-                operations: operations, logger: logger), options: options)
->>>>>>> integ
 
         let admin = try await http.startAdmin(
             host: configuration.admin.host, port: configuration.admin.port)
