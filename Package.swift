@@ -89,7 +89,10 @@ let package = Package(
         floor("Adapters/SQLLedger", ["MeteringModel", "MeteringPorts", "SQLClient", log]),
         floor(
             "Adapters/YAMLCatalog",
-            ["MeteringModel", "MeteringPorts", "Entitlements", .product(name: "Yams", package: "Yams")]),
+            [
+                "MeteringModel", "MeteringPorts", "Entitlements",
+                .product(name: "Yams", package: "Yams"),
+            ]),
 
         // L5: services
         floor(

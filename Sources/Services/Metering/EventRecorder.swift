@@ -124,7 +124,8 @@ package final class EventRecorder: EventIngest {
                     if event.has(.backfill), !allowsBackfill {
                         return EventProblem(
                             code: "backfill_not_asked_for",
-                            detail: "the event is marked as a backfill: send it with ?backfill=true")
+                            detail: "the event is marked as a backfill: send it with ?backfill=true"
+                        )
                     }
                     return self.check(event, now, settings)
                 }

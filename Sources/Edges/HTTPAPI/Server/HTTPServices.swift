@@ -14,7 +14,8 @@ package struct HTTPServices: Sendable {
 
     package init(
         gate: any EntitlementGate, ingest: any EventIngest, reporting: any UsageReporting,
-        catalog: any CatalogAdministration, operations: any OperationsStatus, tail: (any EventTailing)? = nil, logger: Logger
+        catalog: any CatalogAdministration, operations: any OperationsStatus,
+        tail: (any EventTailing)? = nil, logger: Logger
     ) {
         self.gate = gate
         self.ingest = ingest
