@@ -84,9 +84,10 @@ extension QuotaGate {
             return try closed(id, wanted: .committed)
         }
         let located = try locate(hold)
-        let charged = try actual.map { value throws(GateError) in
-            try units(value, located.quota)
-        } ?? hold.quantity
+        let charged =
+            try actual.map { value throws(GateError) in
+                try units(value, located.quota)
+            } ?? hold.quantity
         guard board.settle(id, charged: charged) != nil else {
             return try closed(id, wanted: .committed)
         }
