@@ -33,6 +33,9 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
     private let state: Mutex<SharedState>
     private let work = Mutex<[@Sendable (MeteringPipeline) -> Void]>([])
 
+    /// However long commits take, they are not further apart than this.
+    private static let commitIntervalNanosecondsMax: UInt64 = 2_000_000_000
+
     struct SharedState {
         var claims: [Int32: PartitionClaim] = [:]
         var ends: [Int32: Int64] = [:]
@@ -49,6 +52,7 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
     private var interpreter: EventInterpreter
     private var catalogGeneration: Int64
     private var oldestPending: UInt64 = 0
+    private var lastFlushNanoseconds: UInt64 = 0
     private var nextPrune: UInt64 = 0
     private var isTailing = false
 
@@ -210,9 +214,12 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
 
     private func shouldCommit(_ now: UInt64) -> Bool {
         guard oldestPending != 0 else { return false }
-        if now &- oldestPending >= UInt64(settings.commitIntervalMilliseconds) * 1_000_000 {
-            return true
-        }
+        // Under a backlog commits take long: then they are made rarer, so that reading gets four
+        // fifths of the time and more events fall on each row that is written.
+        let interval = max(
+            UInt64(settings.commitIntervalMilliseconds) * 1_000_000,
+            min(lastFlushNanoseconds * 4, Self.commitIntervalNanosecondsMax))
+        if now &- oldestPending >= interval { return true }
         return folds.values.contains { $0.recordCount >= settings.commitRecordCount }
     }
 
@@ -239,10 +246,12 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
     // MARK: committing
 
     func flushAll() {
+        let start = DispatchTime.now().uptimeNanoseconds
         for partition in folds.keys.sorted() {
             if let fold = folds[partition], fold.isDirty { commit(fold) }
         }
         oldestPending = 0
+        lastFlushNanoseconds = DispatchTime.now().uptimeNanoseconds - start
         if folds.values.allSatisfy({ !$0.isDirty }) { interpreter.dimensions.removeAll() }
     }
 
