@@ -1,0 +1,51 @@
+import MeteringModel
+import MeteringPorts
+
+extension QuotaGate {
+    /// Records that may be repeated at the same time; more are left to the next start, which reads
+    /// the log.
+    static let repeatedRecordsMax = 10_000
+
+    /// Appends a record and waits until the log has it.
+    ///
+    /// When nobody can say whether it is there (an acknowledgement was lost), it is appended again
+    /// in the background until it is: its identity makes it count once. What it says then stands,
+    /// so that its units are neither free again nor charged twice.
+    /// - Parameter whenRecorded: runs once, after an error of unknown outcome, when the log has it.
+    func record(
+        _ append: LogAppend, whenRecorded: @escaping @Sendable () -> Void = {}
+    ) async throws(EventLogError) {
+        do throws(EventLogError) {
+            _ = try await writer.append([append])
+        } catch {
+            if error.outcome == .unknown { repeatUntilRecorded(append, whenRecorded) }
+            throw error
+        }
+    }
+
+    private func repeatUntilRecorded(
+        _ append: LogAppend, _ whenRecorded: @escaping @Sendable () -> Void
+    ) {
+        guard statistics.beginRepeating(limit: Self.repeatedRecordsMax) else { return }
+        Task {
+            defer { statistics.endRepeating() }
+            while true {
+                try? await Task.sleep(for: .milliseconds(500))
+                do throws(EventLogError) {
+                    _ = try await writer.append([append])
+                    return whenRecorded()
+                } catch {
+                    if error.code == .closed { return }
+                }
+            }
+        }
+    }
+
+    /// What a client is told when the log did not acknowledge.
+    static func unrecorded(_ error: EventLogError) -> GateError {
+        let text =
+            error.outcome == .unknown
+            ? "not known to be recorded yet; ask again with the same id: " : "not recorded: "
+        return GateError(code: .unavailable, message: text + error.message)
+    }
+}
