@@ -11,6 +11,9 @@ package final class GateStatistics: Sendable {
     /// Records whose acknowledgement was lost and which are appended again.
     private let repeating = Atomic<Int>(0)
 
+    /// Admissions of durability `fast` on their way to the log.
+    private let recordingLater = Atomic<Int>(0)
+
     /// A counter on the heap, so that an array of them can exist.
     private final class Atomic64: Sendable {
         let value = Atomic<Int64>(0)
@@ -36,6 +39,10 @@ package final class GateStatistics: Sendable {
     }
 
     func endRepeating() { repeating.subtract(1, ordering: .relaxed) }
+
+    func beginRecordingLater() { recordingLater.add(1, ordering: .relaxed) }
+    func endRecordingLater() { recordingLater.subtract(1, ordering: .releasing) }
+    var isRecordedAll: Bool { recordingLater.load(ordering: .acquiring) <= 0 }
 
     package func byDecision() -> [(reason: DecisionReason, isAllowed: Bool, count: Int64)] {
         DecisionReason.allCases.enumerated().flatMap { index, reason in

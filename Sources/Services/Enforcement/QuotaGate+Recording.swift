@@ -1,3 +1,4 @@
+import Logging
 import MeteringModel
 import MeteringPorts
 
@@ -39,6 +40,27 @@ extension QuotaGate {
                 }
             }
         }
+    }
+
+    /// Durability `fast`: nobody waits for the log, except `drain`.
+    func recordLater(_ append: LogAppend) {
+        let writer = writer
+        let statistics = statistics
+        statistics.beginRecordingLater()
+        Task {
+            defer { statistics.endRecordingLater() }
+            do { _ = try await writer.append([append]) } catch { statistics.lostRecord() }
+        }
+    }
+
+    /// Waits until what was answered without waiting for the log has been recorded; call it when
+    /// no more questions come and before the log is closed.
+    package func drain(withinMilliseconds limit: Int = 10_000) async {
+        for _ in 0..<(limit / 5) {
+            if statistics.isRecordedAll { return }
+            try? await Task.sleep(for: .milliseconds(5))
+        }
+        logger.warning("some admissions of durability fast are not in the log")
     }
 
     /// What a client is told when the log did not acknowledge.

@@ -182,11 +182,7 @@ package final class QuotaGate: EntitlementGate {
     ) async throws(EventLogError) {
         let append = LogAppend(key: located.quota.customer.rawValue, value: record)
         if located.quota.durability == .fast {
-            let writer = writer
-            let statistics = statistics
-            Task {
-                do { _ = try await writer.append([append]) } catch { statistics.lostRecord() }
-            }
+            recordLater(append)
             return
         }
         do throws(EventLogError) {
