@@ -89,7 +89,10 @@ let package = Package(
         floor("Adapters/SQLLedger", ["MeteringModel", "MeteringPorts", "SQLClient", log]),
         floor(
             "Adapters/YAMLCatalog",
-            ["MeteringModel", "MeteringPorts", "Entitlements", .product(name: "Yams", package: "Yams")]),
+            [
+                "MeteringModel", "MeteringPorts", "Entitlements",
+                .product(name: "Yams", package: "Yams"),
+            ]),
 
         // L5: services
         floor(
@@ -106,7 +109,7 @@ let package = Package(
         // L6: edges
         floor(
             "Edges/HTTPAPI",
-            ["MeteringModel", "MeteringPorts", "EventDecoding", log] + nio),
+            ["MeteringModel", "MeteringPorts", log] + nio),
 
         // L7: the program
         .executableTarget(
@@ -120,6 +123,16 @@ let package = Package(
                 .product(name: "Yams", package: "Yams"),
             ] + nio,
             path: "Sources/tollgate", swiftSettings: settings),
+
+        // Benchmarks: a target of this package because `package` access ends at its border
+        .executableTarget(
+            name: "tollgate-bench",
+            dependencies: [
+                "CLibrdkafka", "CSimdJSON", "MeteringModel", "MeteringPorts", "QuotaEngine",
+                "Entitlements", "EventDecoding", "KafkaClient", "RedisClient", "KafkaEventLog",
+                "RedisCounterStore", "SQLLedger", "Metering", "Enforcement", log, arguments,
+            ],
+            path: "Benchmarks/TollgateBench", swiftSettings: settings),
 
         // Tests, floor by floor
         tests("MeteringModelTests", ["MeteringModel"]),
@@ -138,7 +151,7 @@ let package = Package(
         tests(
             "RedisCounterStoreTests",
             ["RedisCounterStore", "RedisClient", "MeteringModel", "MeteringPorts"]),
-        tests("HTTPAPITests", ["HTTPAPI", "MeteringModel", "MeteringPorts"] + nio),
+        tests("HTTPAPITests", ["HTTPAPI", "MeteringModel", "MeteringPorts", log] + nio),
         tests(
             "MeteringTests",
             [

@@ -18,6 +18,7 @@ import Testing
     private static let pauses: [String: String] = [
         "Sources/Services/Enforcement/BlockingPause.swift": "waits on an owned thread, bounded",
         "Sources/Services/Metering/MeteringPipeline.swift": "backs off on its own thread",
+        "Tests/IntegrationTests/Support/Clients.swift": "a client that tries again, bounded",
         "Tests/LockFreeTests/TestSupport.swift": "gives the processor to another thread",
     ]
 

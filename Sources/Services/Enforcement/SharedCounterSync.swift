@@ -216,7 +216,9 @@ package final class SharedCounterSync: Sendable {
     package func admit(
         _ located: CounterBoard.Located, _ quantity: Int64, _ period: Period
     ) async -> Admission {
-        guard await barrier.enter() else { return .unavailable("shared counters are being rebuilt") }
+        guard await barrier.enter() else {
+            return .unavailable("shared counters are being rebuilt")
+        }
         defer { barrier.leave() }
         if isDegraded { return .unavailable(trouble ?? "shared counters are being rebuilt") }
         let isHard = located.quota.enforcement == .hard

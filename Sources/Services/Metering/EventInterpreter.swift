@@ -114,11 +114,13 @@ final class EventInterpreter {
             return nil
         }
         if !isFirst(event, at, info, target) { return nil }
-        let isLate = info.appendedAt.microseconds(since: at)
+        let isLate =
+            info.appendedAt.microseconds(since: at)
             > settings.closingGraceSeconds * 1_000_000
         for item in pending {
             add(
-                meter: item.meter.meterIndex, item.meter.aggregation, customer: customer, value: item.value, at: at, member: item.member,
+                meter: item.meter.meterIndex, item.meter.aggregation, customer: customer,
+                value: item.value, at: at, member: item.member,
                 dimensions: item.dimensions, admitted: 0, admittedHere: 0, isLate: isLate,
                 to: target)
         }
@@ -184,7 +186,8 @@ final class EventInterpreter {
         let fingerprint = Self.fingerprint(event, snapshot.hash)
         var content = UInt64(bitPattern: at.microseconds)
         for item in pending {
-            content = (content ^ UInt64(bitPattern: item.value) ^ item.member)
+            content =
+                (content ^ UInt64(bitPattern: item.value) ^ item.member)
                 &* 0xbf58_476d_1ce4_e5b9
             content ^= content >> 29
         }
@@ -211,7 +214,8 @@ final class EventInterpreter {
     }
 
     func add(
-        meter: Int, _ aggregation: Aggregation, customer: Int, value: Int64, at: Timestamp, member: UInt64,
+        meter: Int, _ aggregation: Aggregation, customer: Int, value: Int64, at: Timestamp,
+        member: UInt64,
         dimensions: Int32, admitted: Int64, admittedHere: Int64, isLate: Bool,
         to target: PartitionFold
     ) {

@@ -84,12 +84,9 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
     /// Commits what has been read, leaves the log, and returns when the thread has ended.
     package func stop() async {
         isStopping.store(true, ordering: .releasing)
-        await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
-            DispatchQueue.global().async { [self] in
-                finished.wait()
-                finished.signal()
-                done.resume()
-            }
+        await BlockingWork.run("tollgate-stop") { [self] in
+            finished.wait()
+            finished.signal()
         }
     }
 

@@ -3,9 +3,10 @@
 extension [UInt8] {
     @inline(__always)
     mutating func append(_ text: StaticString) {
-        // SAFETY: a static string's bytes live as long as the program; the count is theirs.
-        unsafe append(
-            contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+        text.withUTF8Buffer { bytes in
+            // SAFETY: a static string's bytes live as long as the program.
+            unsafe append(contentsOf: bytes)
+        }
     }
 
     /// Writes decimal digits.

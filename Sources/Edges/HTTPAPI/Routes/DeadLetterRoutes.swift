@@ -103,7 +103,7 @@ struct DeadLetterRoutes: Sendable {
     }
 
     /// A payload that is sound JSON stands as itself; anything else as Base64.
-    private static func write(payload: [UInt8], to writer: inout JSONWriter) {
+    static func write(payload: [UInt8], to writer: inout JSONWriter) {
         // SAFETY: bytes have no padding; the span is read while `payload` is alive.
         let bytes = unsafe payload.span.bytes
         var cursor = JSONCursor()

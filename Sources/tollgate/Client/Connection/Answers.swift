@@ -75,7 +75,7 @@ struct NearLimitAnswer: Decodable, Sendable {
         var enforcement: String?
         var projectedExhaustion: String?
     }
-    var entries: [Entry]
+    var customers: [Entry]
     var next: String?
 }
 
