@@ -27,7 +27,8 @@ extension Integration {
 
         /// Writes until nothing fits any more.
         private func fill(_ path: String) throws {
-            let file = open(path, O_WRONLY | O_CREAT, 0o600)
+            // SAFETY: the path is a C string for the call.
+            let file = unsafe open(path, O_WRONLY | O_CREAT, 0o600)
             guard file >= 0 else { throw Unmet("cannot create \(path): errno \(errno)") }
             defer { close(file) }
             for size in [1 << 20, 4_096, 1] {
@@ -35,9 +36,10 @@ extension Integration {
                 // SAFETY: the buffer lives for the call.
                 var isRoom = true
                 while isRoom {
-                    isRoom = unsafe block.withUnsafeBytes {
-                        unsafe write(file, $0.baseAddress, size) > 0
+                    let count = unsafe block.withUnsafeBytes {
+                        unsafe write(file, $0.baseAddress, size)
                     }
+                    isRoom = count > 0
                 }
             }
             guard errno == ENOSPC else { throw Unmet("filling ended with errno \(errno)") }

@@ -59,6 +59,50 @@ extension Integration {
             #expect(alerts.map(\.threshold).sorted() == ["100%", "80%"])
         }
 
+        @Test func oneIDAskedByManyIsOneCharge() async throws {
+            let server = try TollgateServer(catalog: TraceFixture.catalog)
+            try await server.start()
+            let body = #"{"customer":"c1","feature":"calls","quantity":9000,"id":"same"}"#
+            let answers = try await withThrowingTaskGroup(of: DecisionAnswer.self) { group in
+                for _ in 0..<16 {
+                    group.addTask { try await server.decision("/v1/consume", body) }
+                }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+            #expect(answers.allSatisfy { $0.allowed && $0.used == 9_000 })
+            let check = try await server.decision(
+                "/v1/check", #"{"customer":"c1","feature":"calls"}"#)
+            #expect(check.used == 9_000)
+        }
+
+        /// With durability `fast` an answer does not wait for the log, but an orderly end does.
+        @Test func anOrderlyEndKeepsFastAdmissions() async throws {
+            let catalog = TraceFixture.catalog.replacing(
+                "calls: {limit: 10000,", with: "calls: {durability: fast, limit: 10000,")
+            let server = try TollgateServer(catalog: catalog)
+            try await server.start()
+            let count = try await withThrowingTaskGroup(of: Int.self) { group in
+                for _ in 0..<16 {
+                    group.addTask {
+                        try await onThread {
+                            let connection = try HTTPConnection(port: server.port)
+                            let body = Array(#"{"customer":"c1","feature":"calls"}"#.utf8)
+                            for _ in 0..<50 {
+                                _ = try connection.send("POST", "/v1/consume", body: body)
+                            }
+                            return 50
+                        }
+                    }
+                }
+                return try await group.reduce(0, +)
+            }
+            #expect(try await server.stop() == 0)
+            try await server.start()
+            let check = try await server.decision(
+                "/v1/check", #"{"customer":"c1","feature":"calls"}"#)
+            #expect(check.used == Int64(count))
+        }
+
         @Test func anIdIsChargedOnceAndKeepsItsQuantity() async throws {
             let server = try TollgateServer(catalog: TraceFixture.catalog)
             try await server.start()

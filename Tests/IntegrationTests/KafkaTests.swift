@@ -1,6 +1,6 @@
 import Testing
 
-extension Integration {
+extension KafkaIntegration {
     /// Events over Kafka, the consumer killed again and again, with and without Redis.
     @Suite(.serialized) struct Kafka {
         enum Store: CaseIterable { case table, redis }

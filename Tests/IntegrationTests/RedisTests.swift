@@ -63,6 +63,87 @@ extension Integration {
             #expect(try await server.stop() == 0)
         }
 
+        @Test func holdsSurviveAnEmptyStore() async throws {
+            let redis = try await RedisServer()
+            let server = try TollgateServer(
+                catalog: TraceFixture.catalog, extra: ["--redis", redis.url])
+            try await server.start()
+            try await eventuallyHealthy(server)
+            let held = try await server.decision(
+                "/v1/reservations",
+                #"{"customer":"c3","feature":"seats","quantity":600,"ttl_seconds":600,"id":"r"}"#)
+            let id = try #require(held.reservation_id)
+            func consume(_ quantity: Int, id: String) async throws -> DecisionAnswer {
+                try await server.decision(
+                    "/v1/consume",
+                    #"{"customer":"c3","feature":"seats","quantity":\#(quantity),"id":"\#(id)"}"#)
+            }
+            #expect(try await consume(300, id: "one").allowed)
+            for round in 1...2 {
+                if round == 1 {
+                    try await redis.command("FLUSHALL")
+                } else {
+                    try await server.killAndRestart()
+                }
+                let tooMuch = try await eventually("an answer from Redis") {
+                    () -> DecisionAnswer? in
+                    let decision = try await consume(101, id: "much-\(round)")
+                    return decision.reason == "degraded" ? nil : decision
+                }
+                #expect(!tooMuch.allowed)
+                #expect(tooMuch.held == 600)
+                #expect(tooMuch.used == 300)
+            }
+            let commit = try await server.decision(
+                "/v1/reservations/\(id)/commit", #"{"quantity":500}"#)
+            #expect(commit.committed == 500)
+            let last = try await eventually("an answer from Redis") { () -> DecisionAnswer? in
+                let decision = try await consume(200, id: "rest")
+                return decision.reason == "degraded" ? nil : decision
+            }
+            #expect(last.allowed)
+            #expect(last.remaining == 0)
+            try await eventuallyLevel(server)
+            let expected: Set = [
+                Totals.Row(customer: "c3", meter: "seats", count: 3, value: 1_000)
+            ]
+            #expect(try await server.settled(expected) == expected)
+        }
+
+        /// A Redis that stands still is worse than one that is gone: it may still act later.
+        @Test func aStoreThatStandsStillIsNotWaitedFor() async throws {
+            let redis = try await RedisServer()
+            let server = try TollgateServer(
+                catalog: TraceFixture.catalog, extra: ["--redis", redis.url])
+            try await server.start()
+            try await eventuallyHealthy(server)
+            let body = #"{"customer":"c1","feature":"calls","quantity":5}"#
+            #expect(try await server.decision("/v1/consume", body).allowed)
+            redis.pause()
+            for _ in 0..<3 {
+                let denied = try await server.decision("/v1/consume", body)
+                #expect(denied.reason == "degraded")
+            }
+            redis.resume()
+            try await eventuallyHealthy(server)
+            try await eventuallyLevel(server)
+            // What reached Redis during the pause was answered "no" and is not usage. Its five
+            // units may stay granted there to the end of the period: too few, never too many.
+            let check = try await server.decision(
+                "/v1/check", #"{"customer":"c1","feature":"calls"}"#)
+            #expect(check.used == 5)
+            let rest = try await eventually("an answer from Redis") { () -> DecisionAnswer? in
+                let decision = try await server.decision(
+                    "/v1/consume", #"{"customer":"c1","feature":"calls","quantity":9990}"#)
+                return decision.reason == "degraded" ? nil : decision
+            }
+            #expect(rest.allowed, "\(rest)")
+            let over = try await server.decision(
+                "/v1/consume", #"{"customer":"c1","feature":"calls","quantity":6}"#)
+            #expect(!over.allowed)
+            #expect(try await server.stop() == 0)
+        }
+
         private func eventuallyHealthy(_ server: TollgateServer) async throws {
             try await eventually("Redis in use") { () -> Bool? in
                 let readiness: Readiness = try await server.admin("/readyz").read()

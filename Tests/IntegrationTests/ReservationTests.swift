@@ -72,6 +72,39 @@ extension Integration {
             #expect(try await server.reconcile().drifts == [])
         }
 
+        @Test func oneIDIsOneHold() async throws {
+            let server = try TollgateServer(catalog: TraceFixture.catalog)
+            try await server.start()
+            let body = #"{"customer":"c3","feature":"seats","quantity":100,"id":"same"}"#
+            let ids = try await withThrowingTaskGroup(of: String?.self) { group in
+                for _ in 0..<16 {
+                    group.addTask {
+                        try await server.decision("/v1/reservations", body).reservation_id
+                    }
+                }
+                return try await group.reduce(into: Set<String?>()) { $0.insert($1) }
+            }
+            let id = try #require(ids.first ?? nil)
+            #expect(ids.count == 1)
+            #expect(try await state(server).held == 100)
+            _ = try await server.decision("/v1/reservations/\(id)/commit", #"{"quantity":60}"#)
+            for isRestarted in [false, true] {
+                if isRestarted { try await server.killAndRestart() }
+                // The id has had its hold; asking again tells what became of it.
+                let again = try await server.decision("/v1/reservations", body)
+                #expect(again.reservation_id == id)
+                #expect(again.state == "committed")
+                #expect(again.committed == 60)
+                let check = try await state(server)
+                #expect(check.held == 0)
+                #expect(check.used == 60)
+            }
+            let other = try await server.post(
+                "/v1/reservations",
+                #"{"customer":"c3","feature":"seats","quantity":101,"id":"same"}"#)
+            #expect(other.status == 409, "\(other.text)")
+        }
+
         private func state(_ server: TollgateServer) async throws -> DecisionAnswer {
             try await server.decision(
                 "/v1/check", #"{"customer":"c3","feature":"seats","quantity":1}"#)

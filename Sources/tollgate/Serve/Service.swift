@@ -65,6 +65,7 @@ final class Service: Sendable {
         parts.operations.setServing(false)
         await parts.http.drain(timeout: .seconds(10))
         for task in parts.background { task.cancel() }
+        await parts.gate.drain()
         await parts.log.writer.close()
         await parts.pipeline.stop()
         await parts.shared?.close()

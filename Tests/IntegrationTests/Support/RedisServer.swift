@@ -38,5 +38,9 @@ final class RedisServer {
         ).output
     }
 
+    /// Stops its clock, so to say: connections stay open and nothing is answered.
+    func pause() { child?.send(SIGSTOP) }
+    func resume() { child?.send(SIGCONT) }
+
     func killAtOnce() async throws { try await child?.killAtOnce() }
 }
