@@ -181,6 +181,25 @@ extension Integration {
             #expect(try await server.setAside("dead_letter").count == 1)
         }
 
+        @Test func oldEventsCountAsBackfillAndBatchesHaveABound() async throws {
+            let server = try await started()
+            let old = Self.event(time: Self.time(-40 * 86_400))
+            let backfilled = try await server.post("/v1/events?backfill=true", old)
+            #expect(backfilled.status == 202, "\(backfilled.text)")
+            let many = (0...1_000).map { Self.event(id: #""id":"m\#($0)","#) }
+            let refused = try await server.post(
+                "/v1/events", "[" + many.joined(separator: ",") + "]")
+            #expect(refused.status == 413, "\(refused.text)")
+            let none = try await server.post("/v1/events", "[]")
+            #expect(try none.read(Verdict.self).accepted == 0)
+            let expected: Set = [
+                Totals.Row(customer: "c1", meter: "tokens", count: 1, value: 5),
+                Totals.Row(customer: "c1", meter: "requests", count: 1, value: 1),
+            ]
+            #expect(try await server.settled(expected) == expected)
+            #expect(try await server.reconcile().drifts == [])
+        }
+
         @Test func badQuestionsAreRefused() async throws {
             let server = try await started()
             let cases: [(body: String, status: Int)] = [

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 extension Integration {
@@ -14,6 +15,9 @@ extension Integration {
             try await server.importEvents(batches)
             try await server.importEvents(batches)
             try await expectExact(server, records: trace.events.count * 2)
+            for customer in ["c0", "c1", "c19"] {
+                try await expectRollups(server, customer)
+            }
             #expect(try await server.stop() == 0)
         }
 
@@ -36,6 +40,24 @@ extension Integration {
             try await server.killAndRestart()
             try await expectExact(server, records: trace.events.count)
             #expect(try await server.stop() == 0)
+        }
+
+        /// Hours, days and groups each add up to what was counted in all.
+        private func expectRollups(_ server: TollgateServer, _ customer: String) async throws {
+            let expected = trace.events.filter { $0.customer == customer }.map(\.tokens)
+                .reduce(0, +)
+            let from = Date().addingTimeInterval(-3 * 86_400).formatted(.iso8601)
+            for window in ["hour", "day"] {
+                for group in ["", "&group_by=model"] {
+                    let answer = try await server.get(
+                        "/v1/customers/\(customer)/usage?feature=tokens&from=\(from)"
+                            + "&window=\(window)\(group)")
+                    let usage = try answer.read(Usage.self)
+                    let sum = usage.windows.compactMap { Int64($0.value) }.reduce(0, +)
+                    #expect(sum == expected, "\(customer) by \(window)\(group)")
+                    #expect(group.isEmpty || usage.windows.contains { $0.group?["model"] == "m1" })
+                }
+            }
         }
 
         private func expectExact(_ server: TollgateServer, records: Int) async throws {

@@ -89,3 +89,12 @@ struct Readiness: Decodable {
     var reasons: [String]
     var details: [String: String]
 }
+
+struct Usage: Decodable {
+    struct Window: Decodable {
+        var start: String
+        var value: String
+        var group: [String: String?]?
+    }
+    var windows: [Window]
+}
