@@ -40,7 +40,6 @@ let nio: [Target.Dependency] = [
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let arguments: Target.Dependency = .product(
     name: "ArgumentParser", package: "swift-argument-parser")
-let containers: Target.Dependency = .product(name: "BasicContainers", package: "swift-collections")
 
 let package = Package(
     name: "tollgate",
@@ -49,7 +48,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
@@ -69,7 +67,7 @@ let package = Package(
 
         // L1: vocabulary and atomic cells
         floor("Base/MeteringModel"),
-        floor("Base/LockFree", [containers]),
+        floor("Base/LockFree"),
 
         // L2: pure decisions and folds
         floor("Core/MeteringPorts", ["MeteringModel"]),
@@ -91,7 +89,10 @@ let package = Package(
         floor("Adapters/SQLLedger", ["MeteringModel", "MeteringPorts", "SQLClient", log]),
         floor(
             "Adapters/YAMLCatalog",
-            ["MeteringModel", "MeteringPorts", "Entitlements", .product(name: "Yams", package: "Yams")]),
+            [
+                "MeteringModel", "MeteringPorts", "Entitlements",
+                .product(name: "Yams", package: "Yams"),
+            ]),
 
         // L5: services
         floor(
@@ -108,7 +109,7 @@ let package = Package(
         // L6: edges
         floor(
             "Edges/HTTPAPI",
-            ["MeteringModel", "MeteringPorts", "EventDecoding", log] + nio),
+            ["MeteringModel", "MeteringPorts", log] + nio),
 
         // L7: the program
         .executableTarget(
@@ -135,7 +136,7 @@ let package = Package(
 
         // Tests, floor by floor
         tests("MeteringModelTests", ["MeteringModel"]),
-        tests("LockFreeTests", ["LockFree", "QuotaEngine"]),
+        tests("LockFreeTests", ["LockFree", "QuotaEngine", "MeteringModel"]),
         tests("UsageAggregationTests", ["UsageAggregation", "MeteringModel"]),
         tests(
             "EntitlementsTests", ["Entitlements", "YAMLCatalog", "MeteringModel", "MeteringPorts"]),
@@ -150,7 +151,7 @@ let package = Package(
         tests(
             "RedisCounterStoreTests",
             ["RedisCounterStore", "RedisClient", "MeteringModel", "MeteringPorts"]),
-        tests("HTTPAPITests", ["HTTPAPI", "MeteringModel", "MeteringPorts"] + nio),
+        tests("HTTPAPITests", ["HTTPAPI", "MeteringModel", "MeteringPorts", log] + nio),
         tests(
             "MeteringTests",
             [

@@ -70,7 +70,8 @@ import Testing
 
     @Test func endlessPeriodsStayEndless() {
         let table = table(.hard, remaining: 5, periodEnd: .max)
-        #expect(table.take(key, 1, now: 253_402_300_800)
+        #expect(
+            table.take(key, 1, now: 253_402_300_800)
                 == .taken(remaining: 4, periodEnd: CounterState.windowBound))
         #expect(table.add(key, 1, periodEnd: .max))
         #expect(table.read(key)?.periodEnd == CounterState.windowBound)

@@ -23,7 +23,9 @@ final class EmbeddedService: Sendable {
     let board: CounterBoard
     let tracker: UsageTracker
 
-    init(_ folder: String, _ catalog: Catalog, clock: TestClock, instance: String = "a") async throws {
+    init(_ folder: String, _ catalog: Catalog, clock: TestClock, instance: String = "a")
+        async throws
+    {
         self.clock = clock
         let wall = clock.wall
         ledger = try SQLLedger(path: folder + "/ledger.db")
@@ -167,7 +169,8 @@ enum Sample {
                 MeterDefinition(key: "requests", eventType: "gate.call", aggregation: .count),
                 MeterDefinition(
                     key: "users", eventType: "llm.request", aggregation: .unique,
-                    value: ValuePath("$.user"), filters: [
+                    value: ValuePath("$.user"),
+                    filters: [
                         .init(path: ValuePath(members: ["kind"]), accepted: ["login"])
                     ]),
             ],

@@ -1,6 +1,6 @@
-import Foundation
 import Enforcement
 import Entitlements
+import Foundation
 import Metering
 import MeteringModel
 import MeteringPorts

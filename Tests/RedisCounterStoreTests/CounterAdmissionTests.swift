@@ -39,10 +39,11 @@ import Testing
         let bench = try await Bench()
         try await bench.makeReady()
         let limit: Int64 = 10_000
+        let store = bench.store
         let other = try Bench.store(on: bench.server)
         let admitted = try await withThrowingTaskGroup(of: Int64.self) { group in
             for caller in 0..<64 {
-                let store = caller.isMultiple(of: 2) ? bench.store : other
+                let store = caller.isMultiple(of: 2) ? store : other
                 group.addTask {
                     var admitted: Int64 = 0
                     var turn = caller
@@ -99,6 +100,7 @@ import Testing
 
     @Test func `answers every request of many callers in its place`() async throws {
         let bench = try await Bench(shards: 8)
+        let store = bench.store
         try await bench.makeReady()
         try await withThrowingTaskGroup(of: Void.self) { group in
             for caller in 0..<50 {
@@ -106,7 +108,7 @@ import Testing
                     let requests = (0..<20).map { index in
                         request("c\(caller)-\(index)", Int64(index + 1), limit: 10)
                     }
-                    let results = try await bench.store.admit(requests)
+                    let results = try await store.admit(requests)
                     for (index, result) in results.enumerated() {
                         let fits = index + 1 <= 10
                         #expect(result.verdict == (fits ? .admitted : .exhausted))

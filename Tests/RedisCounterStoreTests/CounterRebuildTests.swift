@@ -1,3 +1,4 @@
+import Glibc
 import MeteringModel
 import MeteringPorts
 import RedisClient
@@ -66,6 +67,23 @@ import Testing
         #expect(try await bench.server.run("DBSIZE") == .integer(3))
     }
 
+    @Test func `counters move when the number of buckets changes`() async throws {
+        let bench = try await Bench(shards: 1)
+        let many = (0..<20_000).map { counter("customer-\($0)", used: Int64($0)) }
+        try await bench.makeReady()
+        // In flight, in the small layout; then carried into the large one, and back.
+        _ = try await bench.store.admit((0..<500).map { request("inflight-\($0)", 1) })
+        for counters in [many, [], many] {
+            try await bench.makeReady(counters: counters)
+            let inflight = try await bench.store.read((0..<500).map { key("inflight-\($0)") })
+            #expect(inflight.allSatisfy { $0?.granted == 1 })
+            let read = try await bench.store.read(many.map(\.key))
+            #expect(read.compactMap { $0?.used } == counters.map { $0.used })
+        }
+        #expect(try await bench.store.apply(batch(0..<9, delta("customer-7", used: 1))).isClean)
+        #expect(try await bench.read("customer-7")?.used == 8)
+    }
+
     @Test func `an old snapshot does not push a live shard back`() async throws {
         let bench = try await Bench(shards: 1)
         try await bench.makeReady()
@@ -90,8 +108,9 @@ import Testing
         let other = try Bench.store(on: bench.server, shards: 1)
         // Freezes the shard in the other node's name.
         _ = try? await other.rebuild(shard: 0, counters: [], watermarks: [0: 0])
+        let store = bench.store
         let applying = Task {
-            try await bench.store.apply(batch(10..<20, delta("a", used: 1)))
+            try await store.apply(batch(10..<20, delta("a", used: 1)))
         }
         try await other.rebuild(
             shard: 0, counters: [counter("a", used: 1)], watermarks: [0: 10])
@@ -147,6 +166,27 @@ import Testing
         _ = try await bench.server.run("FUNCTION", "FLUSH")
         #expect(try await bench.store.apply(batch(20..<30, delta("a", used: 1))).isClean)
         #expect(try await bench.read("a") == counter("a", used: 3))
+    }
+
+    @Test func `buckets expire after their period, lifetime ones never`() async throws {
+        let bench = try await Bench(shards: 1)
+        try await bench.makeReady()
+        let now = Timestamp(seconds: 86_400 * (Int64(time(nil)) / 86_400))
+        let current = Period(start: now, end: now.adding(seconds: 86_400))
+        let ancient = Period(start: .init(seconds: 0), end: .init(seconds: 86_400))
+        let keys = [Period.lifetime, current, ancient].map { key("a", period: $0) }
+        _ = try await bench.store.admit(
+            keys.map { CounterAdmission(key: $0, quantity: 1, hardLimit: nil) })
+        #expect(try await bench.store.read(keys).map { $0?.granted } == [1, 1, nil])
+        let names = try await bench.server.run("KEYS", "tg:{s0}:c*").elements ?? []
+        var lifetimes: [Int64] = []
+        for name in names.compactMap(\.text) {
+            lifetimes.append(try await bench.server.run("TTL", name).number ?? 0)
+        }
+        lifetimes.sort()
+        #expect(lifetimes.count == 2)
+        #expect(lifetimes.first == -1)
+        #expect(((40 * 86_400)...(41 * 86_400)).contains(lifetimes.last ?? 0))
     }
 
     @Test func `another number of shards is refused`() async throws {

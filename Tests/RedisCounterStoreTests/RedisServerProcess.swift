@@ -3,7 +3,7 @@ import Glibc
 import RedisClient
 
 /// A redis-server on a free loopback port in a directory of its own; killed at the end.
-final class RedisServerProcess: @unchecked Sendable {
+final class RedisServerProcess {
     struct Failure: Error { var reason: String }
 
     private(set) var port = 0

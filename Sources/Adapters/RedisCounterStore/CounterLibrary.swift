@@ -33,7 +33,7 @@ enum CounterLibrary {
     static let source =
         "#!lua name=tollgate_\(fingerprint)\n"
         + "local suffix = '_\(fingerprint)'\n"
-        + "local BUCKETS = \(CounterAddress.bucketsPerDay)\n"
+        + "local SLOTS = \(CounterAddress.slotsPerDay)\n"
         + CounterScript.body
 
     /// A call of a function on the keys of one shard, without its arguments.

@@ -1,8 +1,9 @@
 /// The Lua text of the function library; `CounterLibrary` puts the header before it.
 ///
 /// Keys of a shard, `P` being `tg:{s17}:` :
-/// - `Pm` hash: `generation` (of the live counters), `run` (the server incarnation they were built
-///   in), `owner` (who froze the shard for a rebuild), `staging` (generation being built), `last`
+/// - `Pm` hash: `ready` (only while the shard may be used: server incarnation it was built in,
+///   generation, number of buckets), `generation` and `buckets` of the live counters, `owner` (who
+///   froze the shard for a rebuild), `staging` and `staging_buckets` of the rebuild, `last`
 ///   (generation number last given out), `beat` (progress of the rebuild).
 /// - `Pw` hash: partition → `epoch:next`.
 /// - `Pc<generation>:<bucket>` hash: counter → `U`, or `U O G`. The short form means O = U, G = 0.
@@ -10,7 +11,9 @@
 ///
 /// Lua numbers are doubles, so nothing beyond 2^53 is ever stored: such a call is refused whole.
 enum CounterScript {
-    static let body = #"""
+    static let body = shared + serving + rebuilding + registration
+
+    private static let shared = #"""
         local LIMIT = 9007199254740991
         local DONE, STALE, FENCED, BUSY, SUPERSEDED, OUTDATED = 0, 1, 2, 3, 4, 5
 
@@ -23,32 +26,68 @@ enum CounterScript {
         end
 
         local function text(used, observed, granted)
-            if granted == 0 and used == observed then return string.format('%.0f', used) end
-            return string.format('%.0f %.0f %.0f', used, observed, granted)
+            if granted == 0 and used == observed then return string.format('%d', used) end
+            return string.format('%d %d %d', used, observed, granted)
         end
 
         local function fits(number)
             return number ~= nil and number <= LIMIT and number >= -LIMIT
         end
 
-        local function open(keys)
-            local fields = redis.call('HMGET', keys[1], 'generation', 'run', 'owner', 'staging')
+        -- The shard as it may be used; nil when it must be rebuilt first.
+        local function ready(keys, run)
+            local record = redis.call('HGET', keys[1], 'ready')
+            if not record then return nil end
+            local built_in, generation, buckets = string.match(record, '^(%S+) (%d+) (%d+)$')
+            if built_in ~= run then return nil end
             return {
-                meta = keys[1], prefix = string.sub(keys[1], 1, -2), generation = fields[1],
-                run = fields[2], owner = fields[3], staging = fields[4],
+                prefix = string.sub(keys[1], 1, -2), generation = generation,
+                buckets = tonumber(buckets),
             }
         end
 
-        local function is_ready(shard, run)
-            return shard.generation and shard.run == run and not shard.owner
+        -- The shard as a rebuild sees it.
+        local function open(keys)
+            local fields = redis.call(
+                'HMGET', keys[1], 'generation', 'buckets', 'owner', 'staging', 'staging_buckets')
+            return {
+                meta = keys[1], prefix = string.sub(keys[1], 1, -2), generation = fields[1],
+                buckets = tonumber(fields[2]), owner = fields[3], staging = fields[4],
+                staging_buckets = tonumber(fields[5]),
+            }
         end
 
-        local function freeze(shard, owner)
-            redis.call('HSET', shard.meta, 'owner', owner)
+        local function freeze(keys, owner)
+            redis.call('HSET', keys[1], 'owner', owner)
+            redis.call('HDEL', keys[1], 'ready')
+        end
+
+        -- Progress of another node's rebuild; nil when there is none to wait for.
+        local function foreign_beat(keys, owner, patient)
+            if patient ~= '1' then return nil end
+            local fields = redis.call('HMGET', keys[1], 'owner', 'beat')
+            if not fields[1] or fields[1] == owner then return nil end
+            return tonumber(fields[2] or '0')
         end
 
         local function counters(shard, generation)
             return shard.prefix .. 'c' .. generation .. ':'
+        end
+
+        -- A place is day * SLOTS + hash. As many low bits of the hash as the generation has buckets
+        -- name the bucket.
+        local function bucket_at(place, buckets)
+            local hash = place % SLOTS
+            return string.format('%d', place - hash + hash % buckets)
+        end
+
+        -- The hash of a counter's bytes, as CounterAddress computes it.
+        local function hash_of(field)
+            local hash = 0
+            for i = 1, #field do
+                hash = (hash * 65599 + string.byte(field, i)) % 4294967291
+            end
+            return hash % SLOTS
         end
 
         local function put(shard, generation, bucket, field, value, retention)
@@ -56,10 +95,10 @@ enum CounterScript {
             if redis.call('HSET', key, field, value) == 0 then return end
             if redis.call('HLEN', key) > 1 then return end
             redis.call('SADD', shard.prefix .. 'i' .. generation, bucket)
-            local day = math.floor(tonumber(bucket) / BUCKETS)
+            local day = math.floor(tonumber(bucket) / SLOTS)
             if day < 1000000 then
                 local expiry = (day + 1) * 86400 + tonumber(retention)
-                redis.call('EXPIREAT', key, string.format('%.0f', expiry))
+                redis.call('EXPIREAT', key, string.format('%d', expiry))
             end
         end
 
@@ -77,87 +116,90 @@ enum CounterScript {
             return tonumber(epoch), tonumber(next_offset)
         end
 
+
+        """#
+
+    private static let serving = #"""
         -- run, owner, patient, partition, epoch, floor, base, next, retention,
-        -- then per delta: bucket, counter, used (with '=' before it: a reading), observed
+        -- then per delta: place, counter, used (with '=' before it: a reading), observed
         local function apply(keys, args)
             local run, owner, patient, partition = args[1], args[2], args[3], args[4]
             local epoch, floor = tonumber(args[5]), tonumber(args[6])
             local base, next_offset = tonumber(args[7]), tonumber(args[8])
-            local shard = open(keys)
             local stored_epoch, stored = mark(redis.call('HGET', keys[2], partition))
             if stored_epoch and stored_epoch > epoch then return { FENCED } end
-            if shard.owner and shard.owner ~= owner and patient == '1' then
-                return { BUSY, tonumber(redis.call('HGET', shard.meta, 'beat') or '0') }
-            end
-            if not is_ready(shard, run) or not stored then
-                freeze(shard, owner)
+            local shard = ready(keys, run)
+            if not shard or not stored then
+                local beat = foreign_beat(keys, owner, patient)
+                if beat then return { BUSY, beat } end
+                freeze(keys, owner)
                 return { STALE }
             end
             if stored >= next_offset then
                 if stored_epoch < epoch then
-                    redis.call('HSET', keys[2], partition, args[5] .. string.format(':%.0f', stored))
+                    redis.call('HSET', keys[2], partition, args[5] .. string.format(':%d', stored))
                 end
                 return { DONE }
             end
             if stored < floor or stored > base then
-                freeze(shard, owner)
+                freeze(keys, owner)
                 return { STALE }
             end
 
             -- All sums first: nothing is written when one of them is out of range.
-            local sums = {}
             local prefix = counters(shard, shard.generation)
+            local count, places, buckets, fields = 0, {}, {}, {}
+            local used, observed, granted = {}, {}, {}
             for i = 10, #args, 4 do
-                local bucket, field, used = args[i], args[i + 1], args[i + 2]
-                local fields = sums[bucket]
-                if not fields then
-                    fields = {}
-                    sums[bucket] = fields
+                local field = args[i + 1]
+                local n = places[field]
+                if not n then
+                    n = count + 1
+                    count = n
+                    places[field], fields[n] = n, field
+                    buckets[n] = bucket_at(args[i], shard.buckets)
+                    used[n], observed[n], granted[n] =
+                        units(redis.call('HGET', prefix .. buckets[n], field))
                 end
-                local sum = fields[field]
-                if not sum then
-                    sum = { units(redis.call('HGET', prefix .. bucket, field)) }
-                    fields[field] = sum
-                end
-                if string.byte(used) == 61 then
-                    local reading = tonumber(string.sub(used, 2))
-                    sum[1], sum[2] = reading, reading
-                else
-                    sum[1] = sum[1] + tonumber(used)
-                    sum[2] = sum[2] + tonumber(args[i + 3])
+                local amount = tonumber(args[i + 2])
+                if amount then
+                    used[n] = used[n] + amount
+                    observed[n] = observed[n] + tonumber(args[i + 3])
                     -- What was admitted and has come back as usage was granted at some time,
                     -- even if the store that granted it is lost.
-                    if sum[1] - sum[2] > sum[3] then sum[3] = sum[1] - sum[2] end
+                    granted[n] = math.max(granted[n], used[n] - observed[n])
+                else
+                    local reading = tonumber(string.sub(args[i + 2], 2))
+                    used[n], observed[n] = reading, reading
                 end
-                if not (fits(sum[1]) and fits(sum[2]) and fits(sum[3])) then
+                if not (fits(used[n]) and fits(observed[n]) and fits(granted[n])) then
                     return redis.error_reply('TGRANGE a counter would pass 2^53')
                 end
             end
             local is_written = pcall(function()
-                for bucket, fields in pairs(sums) do
-                    for field, sum in pairs(fields) do
-                        local value = text(sum[1], sum[2], sum[3])
-                        put(shard, shard.generation, bucket, field, value, args[9])
-                    end
+                for n = 1, count do
+                    local value = text(used[n], observed[n], granted[n])
+                    put(shard, shard.generation, buckets[n], fields[n], value, args[9])
                 end
             end)
             if not is_written then
-                freeze(shard, owner)
+                freeze(keys, owner)
                 return { STALE }
             end
             redis.call('HSET', keys[2], partition, args[5] .. ':' .. args[8])
             return { DONE }
         end
 
-        -- run, retention, then per request: bucket, counter, quantity, limit ('' for none).
+        -- run, retention, then per request: place, counter, quantity, limit ('' for none).
         -- Answers two numbers per request: 1 or 0 for admitted or not, and G + O after it.
         local function admit(keys, args)
-            local shard = open(keys)
-            if not is_ready(shard, args[1]) then return {} end
+            local shard = ready(keys, args[1])
+            if not shard then return {} end
             local prefix = counters(shard, shard.generation)
             local answers = {}
             for i = 3, #args, 4 do
-                local bucket, field, quantity = args[i], args[i + 1], tonumber(args[i + 2])
+                local field, quantity = args[i + 1], tonumber(args[i + 2])
+                local bucket = bucket_at(args[i], shard.buckets)
                 local limit = tonumber(args[i + 3]) or LIMIT
                 local used, observed, granted = units(redis.call('HGET', prefix .. bucket, field))
                 local committed = granted + observed
@@ -173,13 +215,13 @@ enum CounterScript {
             return answers
         end
 
-        -- run, retention, then per request: bucket, counter, quantity
+        -- run, retention, then per request: place, counter, quantity
         local function give_back(keys, args)
-            local shard = open(keys)
-            if not is_ready(shard, args[1]) then return 0 end
+            local shard = ready(keys, args[1])
+            if not shard then return 0 end
             local prefix = counters(shard, shard.generation)
             for i = 3, #args, 3 do
-                local bucket, field = args[i], args[i + 1]
+                local bucket, field = bucket_at(args[i], shard.buckets), args[i + 1]
                 local used, observed, granted = units(redis.call('HGET', prefix .. bucket, field))
                 local settled = math.max(0, used - observed)
                 local left = math.max(settled, granted - tonumber(args[i + 2]))
@@ -190,16 +232,16 @@ enum CounterScript {
             return 1
         end
 
-        -- run, then per counter: bucket, counter. Answers its text, or nil.
+        -- run, then per counter: place, counter. Answers its text, or nil.
         local function read(keys, args)
-            local shard = open(keys)
+            local shard = ready(keys, args[1])
             local answers = {}
-            local ready = is_ready(shard, args[1])
             for i = 2, #args, 2 do
                 local value = false
-                if ready then
+                if shard then
+                    local bucket = bucket_at(args[i], shard.buckets)
                     value = redis.call(
-                        'HGET', counters(shard, shard.generation) .. args[i], args[i + 1])
+                        'HGET', counters(shard, shard.generation) .. bucket, args[i + 1])
                 end
                 answers[#answers + 1] = value
             end
@@ -208,110 +250,14 @@ enum CounterScript {
 
         -- run. Answers partition, mark, partition, mark, …; nothing when the shard is not ready.
         local function marks(keys, args)
-            if not is_ready(open(keys), args[1]) then return {} end
+            if not ready(keys, args[1]) then return {} end
             return redis.call('HGETALL', keys[2])
         end
 
-        -- run, owner, patient, waited, then per partition: partition, next.
-        -- Freezes the shard and answers the generation to build.
-        local function begin(keys, args)
-            local run, owner, patient, waited = args[1], args[2], args[3], args[4]
-            local shard = open(keys)
-            if shard.owner and shard.owner ~= owner and patient == '1' then
-                return { BUSY, tonumber(redis.call('HGET', shard.meta, 'beat') or '0') }
-            end
-            if is_ready(shard, run) then
-                if waited == '1' then return { SUPERSEDED } end
-                local given = {}
-                for i = 5, #args, 2 do given[args[i]] = tonumber(args[i + 1]) end
-                local stored = redis.call('HGETALL', keys[2])
-                for i = 1, #stored, 2 do
-                    local _, next_offset = mark(stored[i + 1])
-                    if next_offset and next_offset > (given[stored[i]] or 0) then
-                        freeze(shard, owner)
-                        return { OUTDATED }
-                    end
-                end
-            end
-            freeze(shard, owner)
-            if shard.staging then purge(shard, shard.staging) end
-            local generation = redis.call('HINCRBY', shard.meta, 'last', 1)
-            redis.call('HSET', shard.meta, 'staging', generation)
-            return { DONE, generation }
-        end
 
-        local function is_building(shard, owner, generation)
-            return shard.owner == owner and shard.staging == generation
-        end
+        """#
 
-        -- owner, generation, retention, then per counter: bucket, counter, used, observed, granted.
-        -- Grants only grow: some may be newer than the ledger's snapshot.
-        local function stage(keys, args)
-            local generation = args[2]
-            local shard = open(keys)
-            if not is_building(shard, args[1], generation) then return { SUPERSEDED } end
-            redis.call('HINCRBY', shard.meta, 'beat', 1)
-            for i = 4, #args, 5 do
-                local bucket, field = args[i], args[i + 1]
-                local used, observed = tonumber(args[i + 2]), tonumber(args[i + 3])
-                local granted = math.max(tonumber(args[i + 4]), used - observed)
-                if shard.generation then
-                    local key = counters(shard, shard.generation) .. bucket
-                    local _, _, before = units(redis.call('HGET', key, field))
-                    granted = math.max(granted, before)
-                end
-                if not (fits(used) and fits(observed) and fits(granted)) then
-                    return redis.error_reply('TGRANGE a counter would pass 2^53')
-                end
-                put(shard, generation, bucket, field, text(used, observed, granted), args[3])
-            end
-            return { DONE }
-        end
-
-        -- owner, generation, retention, cursor. Carries over grants that the ledger has no usage
-        -- for yet; answers the next cursor, 0 at the end.
-        local function sweep(keys, args)
-            local generation = args[2]
-            local shard = open(keys)
-            if not is_building(shard, args[1], generation) then return { SUPERSEDED } end
-            redis.call('HINCRBY', shard.meta, 'beat', 1)
-            if not shard.generation then return { DONE, '0' } end
-            local index = shard.prefix .. 'i' .. shard.generation
-            local page = redis.call('SSCAN', index, args[4], 'COUNT', 32)
-            local old, new = counters(shard, shard.generation), counters(shard, generation)
-            for _, bucket in ipairs(page[2]) do
-                local entries = redis.call('HGETALL', old .. bucket)
-                for i = 1, #entries, 2 do
-                    local _, _, granted = units(entries[i + 1])
-                    if granted > 0 and redis.call('HEXISTS', new .. bucket, entries[i]) == 0 then
-                        put(shard, generation, bucket, entries[i], text(0, 0, granted), args[3])
-                    end
-                end
-            end
-            return { DONE, page[1] }
-        end
-
-        -- run, owner, generation, then per partition: partition, next. Switches the shard over.
-        local function commit(keys, args)
-            local run, generation = args[1], args[3]
-            local shard = open(keys)
-            if not is_building(shard, args[2], generation) then return { SUPERSEDED } end
-            local watermarks = {}
-            for i = 4, #args, 2 do
-                local epoch = mark(redis.call('HGET', keys[2], args[i])) or 0
-                watermarks[#watermarks + 1] = args[i]
-                watermarks[#watermarks + 1] = string.format('%.0f:', epoch) .. args[i + 1]
-            end
-            redis.call('DEL', keys[2])
-            for i = 1, #watermarks, 2 do
-                redis.call('HSET', keys[2], watermarks[i], watermarks[i + 1])
-            end
-            redis.call('HSET', shard.meta, 'generation', generation, 'run', run)
-            redis.call('HDEL', shard.meta, 'owner', 'staging', 'beat')
-            if shard.generation then purge(shard, shard.generation) end
-            return { DONE }
-        end
-
+    private static let registration = #"""
         local function register(name, callback, flags)
             redis.register_function {
                 function_name = 'tollgate_' .. name .. suffix, callback = callback,

@@ -30,8 +30,10 @@ extension RedisCounterStore {
         try await reserveRebuild(of: shard)
         defer { state.withLock { _ = $0.rebuilding.remove(shard) } }
 
+        let buckets = CounterAddress.buckets(for: counters.lazy.map(\.key))
         for round in 1...Self.roundsMaximum {
-            let start = try await begin(shard, watermarks, hasWaited: round > 1)
+            let start = try await begin(
+                shard, watermarks, buckets: buckets, hasWaited: round > 1)
             guard case .generation(let generation) = start else { return }
             if try await stage(shard, generation, counters),
                 try await sweep(shard, generation),
@@ -54,7 +56,7 @@ extension RedisCounterStore {
     }
 
     private func begin(
-        _ shard: Int, _ watermarks: [Int32: Int64], hasWaited: Bool
+        _ shard: Int, _ watermarks: [Int32: Int64], buckets: Int64, hasWaited: Bool
     ) async throws(SharedCounterError) -> Start {
         var hasWaited = hasWaited
         var patience = Patience(options.patience)
@@ -66,6 +68,7 @@ extension RedisCounterStore {
                 command.append(owner)
                 command.append(isPatient ? "1" : "0")
                 command.append(hasWaited ? "1" : "0")
+                command.append(buckets)
                 Self.append(watermarks, to: &command)
                 return command
             }

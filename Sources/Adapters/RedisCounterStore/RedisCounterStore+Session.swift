@@ -67,7 +67,7 @@ extension RedisCounterStore {
 
     private func prepare() async throws(SharedCounterError) -> PreparedSession {
         let layoutKey = "\(options.namespace):layout"
-        let layout = "1:\(options.shardCount):\(CounterAddress.bucketsPerDay)"
+        let layout = "1:\(options.shardCount)"
         let first = try await exchange([
             RedisCommand("INFO", "server"), RedisCommand("SET", layoutKey, layout, "NX"),
             RedisCommand("GET", layoutKey), CounterLibrary.versionCall,
@@ -85,7 +85,7 @@ extension RedisCounterStore {
             throw SharedCounterError(
                 code: .misconfigured,
                 message: "the counters in Redis have layout \(stored) "
-                    + "(version:shards:buckets), this node wants \(layout); the number of shards "
+                    + "(version:shards), this node wants \(layout); the number of shards "
                     + "is fixed at install: use the old one, or another key namespace")
         }
         if Self.isFunctionMissing(first.replies[3]) {

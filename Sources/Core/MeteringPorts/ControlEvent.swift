@@ -68,7 +68,8 @@ package enum DecisionRecord {
             decision.held, decision.remaining, decision.overage,
             decision.period?.start.microseconds ?? 0, decision.period?.end.microseconds ?? 0,
         ]
-        return (["1", decision.reason.rawValue] + numbers.map(String.init)
+        return
+            (["1", decision.reason.rawValue] + numbers.map(String.init)
             + [decision.timeZone, decision.limitSource ?? ""]).joined(separator: ";")
     }
 
@@ -76,7 +77,8 @@ package enum DecisionRecord {
         _ text: String, customer: CustomerID, feature: FeatureKey
     ) -> Decision? {
         let parts = text.split(separator: ";", maxSplits: 12, omittingEmptySubsequences: false)
-        guard parts.count == 13, parts[0] == "1", let reason = DecisionReason(rawValue: "\(parts[1])")
+        guard parts.count == 13, parts[0] == "1",
+            let reason = DecisionReason(rawValue: "\(parts[1])")
         else { return nil }
         let numbers = parts[2..<11].compactMap { Int64($0) }
         guard numbers.count == 9 else { return nil }
@@ -86,7 +88,8 @@ package enum DecisionRecord {
             limit: numbers[2] < 0 ? .unlimited : .finite(numbers[2]), used: numbers[3],
             held: numbers[4], remaining: numbers[5], overage: numbers[6],
             period: Period(
-                start: Timestamp(microseconds: numbers[7]), end: Timestamp(microseconds: numbers[8])),
+                start: Timestamp(microseconds: numbers[7]), end: Timestamp(microseconds: numbers[8])
+            ),
             limitSource: parts[12].isEmpty ? nil : String(parts[12]), timeZone: String(parts[11]))
     }
 }

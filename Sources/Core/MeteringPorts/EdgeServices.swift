@@ -317,3 +317,20 @@ package protocol OperationsStatus: AnyObject, Sendable {
     /// Prometheus text 0.0.4.
     func metricsText() -> String
 }
+
+/// A record as `events tail` shows it.
+package struct TailedEvent: Sendable, Hashable {
+    package var info: LogRecordInfo
+    /// The value, cut to the tail's bound.
+    package var payload: [UInt8]
+    package init(info: LogRecordInfo, payload: [UInt8]) {
+        self.info = info
+        self.payload = payload
+    }
+}
+
+package protocol EventTailing: AnyObject, Sendable {
+    /// Records read from the log since `cursor` (0: from now on), oldest first; costs nothing
+    /// while nobody asks.
+    func events(after cursor: Int64, limit: Int) -> (events: [TailedEvent], next: Int64)
+}

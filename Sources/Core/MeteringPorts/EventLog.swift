@@ -83,7 +83,8 @@ package protocol EventLogWriter: Sendable {
 
 package struct EventLogError: Error, Sendable, CustomStringConvertible {
     package enum Code: String, Sendable {
-        case unreachable, full, tooLarge, closed, offsetOutOfRange, corrupt, misconfigured, overloaded
+        case unreachable, full, tooLarge, closed, offsetOutOfRange, corrupt, misconfigured,
+            overloaded
     }
     package enum Outcome: Sendable { case notAppended, unknown }
     package var code: Code

@@ -124,7 +124,9 @@ package struct CounterAdmissionResult: Sendable {
 }
 
 package struct SharedCounterError: Error, Sendable, CustomStringConvertible {
-    package enum Code: String, Sendable { case unreachable, timeout, rejected, misconfigured, closed }
+    package enum Code: String, Sendable {
+        case unreachable, timeout, rejected, misconfigured, closed
+    }
     package var code: Code
     package var message: String
     /// Whether the call may have taken effect.

@@ -55,7 +55,8 @@ public final class QuotaTable: Sendable {
             if now >= state.window { return .periodEnded }
             let policy = QuotaPolicy(rawValue: state.flags)
             return policy.refuses(quantity, remaining: state.value)
-                ? .insufficient(remaining: state.value) : .taken(remaining: state.value, periodEnd: state.window)
+                ? .insufficient(remaining: state.value)
+                : .taken(remaining: state.value, periodEnd: state.window)
         }
     }
 

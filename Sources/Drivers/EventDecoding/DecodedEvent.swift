@@ -81,6 +81,7 @@ public struct DecodedEvent: ~Copyable {
 extension tg_text {
     @inlinable
     var buffer: UnsafeRawBufferPointer {
+        // SAFETY: the shim set both; they describe bytes that live until the next decode.
         unsafe UnsafeRawBufferPointer(start: bytes, count: Int(length))
     }
 }

@@ -57,6 +57,7 @@ public final class EventDecoder {
     }
 
     /// The instruction set that the decoder runs with on this machine, for instance `icelake`.
+    // SAFETY: the shim answers a static, terminated string.
     public var kernel: String { unsafe String(cString: tg_decoder_kernel(decoder)) }
 
     /// Decodes one event that is a JSON document. The whole document is checked, members that

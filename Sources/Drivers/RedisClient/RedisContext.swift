@@ -5,6 +5,7 @@ import CHiredis
 @safe struct RedisContext: ~Copyable {
     private let context: UnsafeMutablePointer<redisContext>
 
+    // SAFETY: the pointer is kept, not used.
     private init(_ context: UnsafeMutablePointer<redisContext>) { unsafe self.context = context }
 
     /// Starts to connect; the socket becomes writable when that is settled.

@@ -73,6 +73,7 @@ package final class Monitor<State>: @unchecked Sendable {
 
     /// Lets every waiting thread test its condition again.
     package func wakeAll() {
+        // SAFETY: the condition lives as long as the monitor.
         unsafe pthread_cond_broadcast(condition)
     }
 

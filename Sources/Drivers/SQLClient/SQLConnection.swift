@@ -111,6 +111,7 @@ package final class SQLConnection {
             known.reset()
             return known
         }
+        // SAFETY: the statement is finalised before the handle is closed.
         let made = try unsafe SQLStatement(database: openHandle(), sql: sql)
         if statements.count >= Self.statementCountMax { statements.removeAll() }
         statements[sql] = made
@@ -189,6 +190,7 @@ package final class SQLConnection {
     }
 
     private func openHandle() throws(SQLError) -> OpaquePointer {
+        // SAFETY: the pointer is handed on to callers that keep this connection.
         guard let open = unsafe handle else {
             throw SQLError(
                 code: .misuse, rawCode: SQLITE_MISUSE, message: "the connection is closed")

@@ -34,7 +34,8 @@ package enum CrossingDocument {
 
     /// Below the limit a warning, at or above it the cap itself.
     package static func type(_ crossing: Crossing) -> String {
-        guard let limit = crossing.limit.finite, let level = crossing.threshold.level(of: crossing.limit)
+        guard let limit = crossing.limit.finite,
+            let level = crossing.threshold.level(of: crossing.limit)
         else { return "usage.threshold.warning" }
         if level < limit { return "usage.threshold.warning" }
         return level == limit ? "quota.exhausted" : "usage.threshold.reached"

@@ -237,7 +237,8 @@ package final class CounterBoard: Sendable {
                 state.inFlight -= mine
             } else {
                 _ = table.setRemaining(
-                    located.key, periodEnd: end, remaining: Self.base(located.quota).subtractingSaturated(reading))
+                    located.key, periodEnd: end,
+                    remaining: Self.base(located.quota).subtractingSaturated(reading))
             }
             state.appliedCount = change.after.count
             state.ledgerUsed = reading

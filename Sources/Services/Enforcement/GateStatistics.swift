@@ -8,6 +8,12 @@ package final class GateStatistics: Sendable {
     /// Admissions answered under durability `fast` whose record did not reach the log.
     package let lostRecords = Atomic<Int64>(0)
 
+    /// Records whose acknowledgement was lost and which are appended again.
+    private let repeating = Atomic<Int>(0)
+
+    /// Admissions of durability `fast` on their way to the log.
+    private let recordingLater = Atomic<Int>(0)
+
     /// A counter on the heap, so that an array of them can exist.
     private final class Atomic64: Sendable {
         let value = Atomic<Int64>(0)
@@ -24,6 +30,19 @@ package final class GateStatistics: Sendable {
 
     func outage() { outages.add(1, ordering: .relaxed) }
     func lostRecord() { lostRecords.add(1, ordering: .relaxed) }
+
+    /// - Returns: false when `limit` records are being repeated already.
+    func beginRepeating(limit: Int) -> Bool {
+        if repeating.add(1, ordering: .relaxed).newValue <= limit { return true }
+        repeating.subtract(1, ordering: .relaxed)
+        return false
+    }
+
+    func endRepeating() { repeating.subtract(1, ordering: .relaxed) }
+
+    func beginRecordingLater() { recordingLater.add(1, ordering: .relaxed) }
+    func endRecordingLater() { recordingLater.subtract(1, ordering: .releasing) }
+    var isRecordedAll: Bool { recordingLater.load(ordering: .acquiring) <= 0 }
 
     package func byDecision() -> [(reason: DecisionReason, isAllowed: Bool, count: Int64)] {
         DecisionReason.allCases.enumerated().flatMap { index, reason in

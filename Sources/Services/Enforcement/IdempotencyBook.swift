@@ -11,11 +11,14 @@ package final class IdempotencyBook: Sendable {
         case answered(Decision)
         /// The id was used for another quantity.
         case conflict
+        /// The id was charged, but the log has not acknowledged it yet.
+        case unsettled
     }
 
     private struct Entry {
         var quantity: Int64
         var answer: Decision?
+        var isSuspended = false
         var waiting: [CheckedContinuation<Decision?, Never>]
     }
 
@@ -50,7 +53,7 @@ package final class IdempotencyBook: Sendable {
                 }
                 if entry.quantity != quantity { return .done(.conflict) }
                 if let answer = entry.answer { return .done(.answered(answer)) }
-                return .wait
+                return entry.isSuspended ? .done(.unsettled) : .wait
             }
             switch step {
             case .done(let claim): return claim
@@ -59,6 +62,7 @@ package final class IdempotencyBook: Sendable {
                     let late: Decision?? = state.withLock { state in
                         guard let entry = state.entries[key] else { return .some(nil) }
                         if let answer = entry.answer { return .some(answer) }
+                        if entry.isSuspended { return .some(nil) }
                         state.entries[key]?.waiting.append(waiting)
                         return .none
                     }
@@ -79,14 +83,31 @@ package final class IdempotencyBook: Sendable {
         for continuation in waiting { continuation.resume(returning: answer) }
     }
 
-    /// The request failed without an answer: the id may be used again.
+    /// The request failed without an answer: the id may be used again, unless it is suspended.
     package func abandon(_ key: String) {
         let waiting = state.withLock { state in
             let waiting = state.entries[key]?.waiting ?? []
-            state.entries[key] = nil
+            if state.entries[key]?.isSuspended == true {
+                state.entries[key]?.waiting = []
+            } else {
+                state.entries[key] = nil
+            }
             return waiting
         }
         for continuation in waiting { continuation.resume(returning: nil) }
+    }
+
+    /// Keeps the id from being charged again until it is finished or released. Does nothing when
+    /// that has happened already.
+    package func suspend(_ key: String) {
+        state.withLock { state in
+            if state.entries[key]?.answer == nil { state.entries[key]?.isSuspended = true }
+        }
+    }
+
+    /// Ends a suspension without an answer.
+    package func release(_ key: String) {
+        state.withLock { $0.entries[key] = nil }
     }
 
     /// Takes over what the ledger remembers.

@@ -22,13 +22,47 @@ extension QuotaGate {
         try requireAdmission(located.quota)
         let quantity = try units(question.quantity, located.quota)
         let id = reservationID(question, located)
-        if let open = board.openHold(id) {
-            guard open.quantity == quantity else {
+        guard question.id != nil else {
+            return try await open(id, located, quantity, timeToLiveSeconds)
+        }
+        // One at a time per id; the outcome is remembered by the hold itself.
+        let key = "rsv:" + id
+        switch await book.claim(key, quantity: quantity) {
+        case .mine: break
+        case .unsettled:
+            throw GateError(
+                code: .unavailable,
+                message: "the log has not acknowledged this reservation yet; ask again")
+        case .answered, .conflict:
+            throw GateError(
+                code: .idConflict, message: "the id was used for another quantity at this moment")
+        }
+        defer { book.abandon(key) }
+        if let known = try known(id) {
+            guard known.quantity == quantity else {
                 throw GateError(
                     code: .idConflict, message: "the id was used for another quantity")
             }
-            return ReservationAnswer(decision: try answer(located, 0), reservation: open)
+            return ReservationAnswer(decision: try answer(located, 0), reservation: known)
         }
+        return try await open(id, located, quantity, timeToLiveSeconds)
+    }
+
+    /// An earlier reservation under the same id, open or not.
+    private func known(_ id: String) throws(GateError) -> Reservation? {
+        if let open = board.openHold(id) { return open }
+        do throws(LedgerError) {
+            if let ended = board.ended(id) { return ended }
+            return try queries.reservation(id)
+        } catch {
+            throw GateError(code: .unavailable, message: error.message)
+        }
+    }
+
+    private func open(
+        _ id: String, _ located: CounterBoard.Located, _ quantity: Int64,
+        _ timeToLiveSeconds: Int64
+    ) async throws(GateError) -> ReservationAnswer {
         let period: Period
         switch try await charge(located, quantity) {
         case .denied(let decision):
@@ -41,7 +75,17 @@ extension QuotaGate {
             quantity: quantity, period: period,
             expiresAt: clock.now().adding(seconds: timeToLiveSeconds))
         let record = encode(ControlEvent.reservationOpenedType, reservation, located, eventID: id)
-        try await write(record, located, period, quantity)
+        let (book, key) = (book, "rsv:" + id)
+        do throws(EventLogError) {
+            try await write(record, located, period, quantity) { book.release(key) }
+        } catch {
+            if error.outcome == .unknown {
+                // The hold stands; without its client it ends by its time.
+                board.hold(reservation, key: located.key)
+                book.suspend(key)
+            }
+            throw Self.unrecorded(error)
+        }
         board.hold(reservation, key: located.key)
         var decision = try charged(located, quantity, period)
         decision.quantity = quantity
@@ -56,9 +100,10 @@ extension QuotaGate {
             return try closed(id, wanted: .committed)
         }
         let located = try locate(hold)
-        let charged = try actual.map { value throws(GateError) in
-            try units(value, located.quota)
-        } ?? hold.quantity
+        let charged =
+            try actual.map { value throws(GateError) in
+                try units(value, located.quota)
+            } ?? hold.quantity
         guard board.settle(id, charged: charged) != nil else {
             return try closed(id, wanted: .committed)
         }
@@ -70,20 +115,10 @@ extension QuotaGate {
         let record = ControlEvent.encode(
             type: ControlEvent.admissionType, id: "r:" + id, time: eventTime(hold.period),
             fields: fields, key: located.snapshot.hash)
-        do throws(EventLogError) {
-            _ = try await writer.append([LogAppend(key: hold.customer.rawValue, value: record)])
-        } catch {
-            // The hold comes back as it was, so that the client can commit again.
-            board.reopen(hold, key: located.key, charged: charged)
-            throw GateError(code: .unavailable, message: "not recorded: \(error.message)")
-        }
-        if charged != hold.quantity {
-            await shared?.giveBack(located, hold.quantity - charged, hold.period)
-        }
         var ended = hold
         ended.state = .committed
         ended.committed = charged
-        board.remember(ended)
+        try await end(ended, record, located, charged: charged)
         return ReservationAnswer(decision: try answer(located, 0), reservation: ended)
     }
 
@@ -114,33 +149,48 @@ extension QuotaGate {
         ended.state = state
         let record = encode(
             ControlEvent.reservationClosedType, ended, located, eventID: "x:" + hold.id)
-        do throws(EventLogError) {
-            _ = try await writer.append([LogAppend(key: hold.customer.rawValue, value: record)])
-        } catch {
-            board.reopen(hold, key: located.key, charged: 0)
-            throw GateError(code: .unavailable, message: "not recorded: \(error.message)")
-        }
-        await shared?.giveBack(located, hold.quantity, hold.period)
-        board.remember(ended)
+        try await end(ended, record, located, charged: 0)
         return ReservationAnswer(decision: try answer(located, 0), reservation: ended)
+    }
+
+    /// Records the end of a hold that the board has settled already.
+    private func end(
+        _ ended: Reservation, _ record: [UInt8], _ located: CounterBoard.Located, charged: Int64
+    ) async throws(GateError) {
+        let board = board
+        let append = LogAppend(key: ended.customer.rawValue, value: record)
+        var failure: EventLogError?
+        do throws(EventLogError) {
+            try await self.record(append) { board.remember(ended) }
+            board.remember(ended)
+        } catch {
+            failure = error
+        }
+        if let failure, failure.outcome == .notAppended {
+            // The hold comes back as it was, so that the client can end it again.
+            var hold = ended
+            hold.state = .open
+            hold.committed = 0
+            board.reopen(hold, key: located.key, charged: charged)
+            throw Self.unrecorded(failure)
+        }
+        if charged != ended.quantity {
+            await shared?.giveBack(located, ended.quantity - charged, ended.period)
+        }
+        if let failure { throw Self.unrecorded(failure) }
     }
 
     /// The answer about a hold that is not open here: what became of it, if the ledger knows.
     private func closed(
         _ id: String, wanted: Reservation.State
     ) throws(GateError) -> ReservationAnswer {
-        let stored: Reservation?
-        do throws(LedgerError) {
-            if let ended = board.ended(id) {
-                stored = ended
-            } else {
-                stored = try queries.reservation(id)
-            }
-        } catch {
-            throw GateError(code: .unavailable, message: error.message)
-        }
-        guard let stored else {
+        guard let stored = try known(id) else {
             throw GateError(code: .unknownReservation, message: "no reservation \(id)")
+        }
+        if stored.state == .open {
+            throw GateError(
+                code: .unavailable,
+                message: "the end of reservation \(id) is being recorded; ask again")
         }
         guard stored.state == wanted else {
             throw GateError(

@@ -116,6 +116,10 @@ package final class QuotaGate: EntitlementGate {
                 throw GateError(
                     code: .idConflict,
                     message: "id \(id) was used for another quantity; use a new id")
+            case .unsettled:
+                throw GateError(
+                    code: .unavailable,
+                    message: "the log has not acknowledged id \(id) yet; ask again with it")
             case .mine:
                 do throws(GateError) {
                     let decision = try await admit(
@@ -155,32 +159,40 @@ package final class QuotaGate: EntitlementGate {
         let record = ControlEvent.encode(
             type: ControlEvent.admissionType, id: eventID, time: eventTime(period), fields: fields,
             key: located.snapshot.hash)
-        try await write(record, located, period, quantity)
+        let key =
+            request.isEmpty
+            ? nil : IdempotencyBook.key(located.quota.customer, located.quota.feature, request)
+        let book = book
+        do throws(EventLogError) {
+            try await write(record, located, period, quantity) {
+                if let key { book.finish(key, decision) }
+            }
+        } catch {
+            if error.outcome == .unknown, let key { book.suspend(key) }
+            throw Self.unrecorded(error)
+        }
         statistics.count(decision)
         return decision
     }
 
     /// Appends the record of a charge; undoes the charge when it is certainly not in the log.
     func write(
-        _ record: [UInt8], _ located: CounterBoard.Located, _ period: Period, _ quantity: Int64
-    ) async throws(GateError) {
+        _ record: [UInt8], _ located: CounterBoard.Located, _ period: Period, _ quantity: Int64,
+        whenRecorded: @escaping @Sendable () -> Void
+    ) async throws(EventLogError) {
         let append = LogAppend(key: located.quota.customer.rawValue, value: record)
         if located.quota.durability == .fast {
-            let writer = writer
-            let statistics = statistics
-            Task {
-                do { _ = try await writer.append([append]) } catch { statistics.lostRecord() }
-            }
+            recordLater(append)
             return
         }
         do throws(EventLogError) {
-            _ = try await writer.append([append])
+            try await self.record(append, whenRecorded: whenRecorded)
         } catch {
             if error.outcome == .notAppended {
                 board.refund(located.key, quantity, period: period)
                 await shared?.giveBack(located, quantity, period)
             }
-            throw GateError(code: .unavailable, message: "not recorded: \(error.message)")
+            throw error
         }
     }
 

@@ -145,6 +145,7 @@ package final class SharedCounterSync: Sendable {
             // Applied or not, the same batch may go again: the store compares positions.
             await failed(error)
             state.withLock { state in
+                if error.code == .rejected { state.needsRebuild = true }
                 if !state.needsRebuild { state.queue.insert(.batch(batch), at: 0) }
             }
         }
@@ -215,7 +216,9 @@ package final class SharedCounterSync: Sendable {
     package func admit(
         _ located: CounterBoard.Located, _ quantity: Int64, _ period: Period
     ) async -> Admission {
-        guard await barrier.enter() else { return .unavailable("shared counters are being rebuilt") }
+        guard await barrier.enter() else {
+            return .unavailable("shared counters are being rebuilt")
+        }
         defer { barrier.leave() }
         if isDegraded { return .unavailable(trouble ?? "shared counters are being rebuilt") }
         let isHard = located.quota.enforcement == .hard

@@ -115,7 +115,8 @@ final class EventInterpreter {
             return nil
         }
         if !isFirst(event, at, info, target) { return nil }
-        let isLate = info.appendedAt.microseconds(since: at)
+        let isLate =
+            info.appendedAt.microseconds(since: at)
             > settings.closingGraceSeconds * 1_000_000
         for item in pending {
             add(
@@ -187,7 +188,8 @@ final class EventInterpreter {
         let fingerprint = Self.fingerprint(event, snapshot.hash)
         var content = UInt64(bitPattern: at.microseconds)
         for item in pending {
-            content = (content ^ UInt64(bitPattern: item.value) ^ item.member)
+            content =
+                (content ^ UInt64(bitPattern: item.value) ^ item.member)
                 &* 0xbf58_476d_1ce4_e5b9
             content ^= content >> 29
         }

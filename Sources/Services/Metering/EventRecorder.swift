@@ -34,7 +34,8 @@ package final class EventRecorder: EventIngest {
     package func problem(with event: RawSpan, allowsBackfill: Bool) -> EventProblem? {
         let checker = takeChecker()
         defer { idle.withLock { if $0.count < 16 { $0.append(checker) } } }
-        return checker.problem(with: event, now: clock.now(), settings: settings)
+        return checker.problem(
+            with: event, now: clock.now(), settings: settings, allowsBackfill: allowsBackfill)
     }
 
     package func redrive(
@@ -115,11 +116,18 @@ package final class EventRecorder: EventIngest {
         }
 
         func problem(
-            with event: RawSpan, now: Timestamp, settings: MeteringSettings
+            with event: RawSpan, now: Timestamp, settings: MeteringSettings,
+            allowsBackfill: Bool
         ) -> EventProblem? {
             do throws(DecodeFailure) {
                 return try decoder.decodeStructured(event) { event in
-                    self.check(event, now, settings)
+                    if event.has(.backfill), !allowsBackfill {
+                        return EventProblem(
+                            code: "backfill_not_asked_for",
+                            detail: "the event is marked as a backfill: send it with ?backfill=true"
+                        )
+                    }
+                    return self.check(event, now, settings)
                 }
             } catch {
                 return EventProblem(code: error.code, detail: error.detail)

@@ -18,6 +18,7 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
     // SAFETY: everything below `threadOwned` is touched only on the pipeline's own thread; the rest
     // is immutable, atomic or behind a Mutex.
     package let counters: MeteringCounters
+    package let tail = EventTail()
     private let reader: any EventLogReader
     private let ledger: any UsageLedger
     private let queries: any LedgerQueries
@@ -38,8 +39,12 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
     struct SharedState {
         var claims: [Int32: PartitionClaim] = [:]
         var ends: [Int32: Int64] = [:]
+        /// When `ends` was asked for: nothing later is known to be complete.
+        var endsSeenAt: Timestamp?
+        /// Ends as first seen after the start; what lies below them must be counted before the
+        /// first answer.
+        var firstEnds: [Int32: Int64]?
         var trouble: String?
-        var hasStarted = false
     }
 
     // threadOwned
@@ -49,6 +54,7 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
     private var oldestPending: UInt64 = 0
     private var lastFlushNanoseconds: UInt64 = 0
     private var nextPrune: UInt64 = 0
+    private var isTailing = false
 
     package init(
         reader: any EventLogReader, ledger: any UsageLedger, queries: any LedgerQueries,
@@ -86,12 +92,9 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
     /// Commits what has been read, leaves the log, and returns when the thread has ended.
     package func stop() async {
         isStopping.store(true, ordering: .releasing)
-        await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
-            DispatchQueue.global().async { [self] in
-                finished.wait()
-                finished.signal()
-                done.resume()
-            }
+        await BlockingWork.run("tollgate-stop") { [self] in
+            finished.wait()
+            finished.signal()
         }
     }
 
@@ -128,33 +131,43 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
     }
 
     /// True once partitions are assigned and every record present at the start is in the ledger.
+    /// Records that keep coming do not count.
     package var hasCaughtUp: Bool {
-        state.withLock { $0.hasStarted } && lag == 0
+        state.withLock { shared in
+            guard let ends = shared.firstEnds, !shared.claims.isEmpty else { return false }
+            return shared.claims.values.allSatisfy { claim in
+                claim.nextOffset >= ends[claim.partition] ?? 0
+            }
+        }
     }
 
     /// Events appended before this instant are in the ledger and the counters.
     package var completeTo: Timestamp? {
         let stored = counters.completeToMicroseconds.load(ordering: .relaxed)
-        if lag == 0, state.withLock({ $0.hasStarted && !$0.claims.isEmpty }) { return clock.now() }
-        return stored == 0 ? nil : Timestamp(microseconds: stored)
+        let committed = stored == 0 ? nil : Timestamp(microseconds: stored)
+        guard lag == 0, let seen = state.withLock({ $0.claims.isEmpty ? nil : $0.endsSeenAt })
+        else { return committed }
+        return committed.map { max($0, seen) } ?? seen
     }
 
     // MARK: the thread
 
     private func run() {
-        var idleSince = DispatchTime.now().uptimeNanoseconds
+        var nextLook: UInt64 = 0
         while !isStopping.load(ordering: .acquiring) {
             runWork()
             adoptCatalog()
-            if observer.wantsRebuild {
+            if observer.wantsRebuild, !positions.isEmpty {
                 flushAll()
-                observer.rebuild(positions: positions)
+                observer.rebuild(positions: (try? queries.positions()) ?? positions)
             }
             let read = readSome()
             let now = DispatchTime.now().uptimeNanoseconds
-            if read > 0 { idleSince = now }
             if shouldCommit(now) { flushAll() }
-            if read == 0 || now - idleSince > 1_000_000_000 { lookAround(now) }
+            if read == 0 || now >= nextLook {
+                lookAround(now)
+                nextLook = now + 1_000_000_000
+            }
         }
         flushAll()
         reader.close()
@@ -171,6 +184,7 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
     }
 
     private func readSome() -> Int {
+        isTailing = tail.isWatched
         do throws(EventLogError) {
             let count = try reader.poll(
                 maxRecords: 10_000, timeoutMilliseconds: settings.commitIntervalMilliseconds / 2
@@ -194,6 +208,7 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
         if !fold.isDirty, oldestPending == 0 {
             oldestPending = DispatchTime.now().uptimeNanoseconds
         }
+        if isTailing { tail.note(info, value) }
         interpreter.interpret(info, headers, value, into: fold)
     }
 
@@ -210,10 +225,12 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
 
     /// Once idle, or once a second: how far the log goes, and what has grown old.
     private func lookAround(_ now: UInt64) {
+        let asked = clock.now()
         if let ends = try? reader.endOffsets() {
-            state.withLock {
-                $0.ends = ends
-                $0.hasStarted = !$0.claims.isEmpty
+            state.withLock { shared in
+                shared.ends = ends
+                shared.endsSeenAt = asked
+                if shared.firstEnds == nil, !shared.claims.isEmpty { shared.firstEnds = ends }
             }
         }
         if now > nextPrune {

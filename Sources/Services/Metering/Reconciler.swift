@@ -60,10 +60,8 @@ package final class Reconciler: Sendable {
         case .success(let found): cut = found
         case .failure(let error): throw QueryError(code: .unavailable, message: error.message)
         }
-        let recounted = await withCheckedContinuation { done in
-            DispatchQueue.global().async { [self] in
-                done.resume(returning: recount(snapshot, cut))
-            }
+        let recounted = await BlockingWork.run("tollgate-recount") { [self] in
+            recount(snapshot, cut)
         }
         switch recounted {
         case .failure(let error): throw QueryError(code: .unavailable, message: error.message)

@@ -87,7 +87,8 @@ package final class UsageReports: UsageReporting {
         let unit: PeriodUnit = window == .hour ? .hour : .day
         let aligned =
             window == .hour
-            ? Segments.hour(start).start : Self.rule(unit).period(containing: start, zone: zone).start
+            ? Segments.hour(start).start
+            : Self.rule(unit).period(containing: start, zone: zone).start
         do throws(LedgerError) {
             return try queries.rollups(
                 RollupQuery(

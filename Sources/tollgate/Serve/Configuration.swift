@@ -30,13 +30,16 @@ struct Configuration: Sendable {
 
         /// `host:port`, `:port` (every address) or `[v6]:port`.
         init(_ text: String, _ name: String) throws(ConfigurationError) {
-            guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
+            guard let colon = text.lastIndex(of: ":"),
+                let port = Int(text[text.index(after: colon)...]),
                 (0...65_535).contains(port)
             else {
                 throw ConfigurationError("\(name): `\(text)` is not host:port, e.g. 127.0.0.1:8080")
             }
             var host = String(text[..<colon])
-            if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+            if host.hasPrefix("["), host.hasSuffix("]") {
+                host = String(host.dropFirst().dropLast())
+            }
             self.host = host.isEmpty ? "0.0.0.0" : host
             self.port = port
         }
@@ -110,7 +113,8 @@ struct ServeOptions: ParsableArguments {
             result.dedupeDays = days
         }
         result.kafkaProperties = try file.takeProperties("kafka-properties")
-        let fromEnvironment = environment["TOLLGATE_KAFKA_PROPERTIES"]
+        let fromEnvironment =
+            environment["TOLLGATE_KAFKA_PROPERTIES"]
             .map { $0.split(separator: ",").map(String.init) } ?? []
         for text in fromEnvironment + kafkaProperties {
             guard let equals = text.firstIndex(of: "=") else {

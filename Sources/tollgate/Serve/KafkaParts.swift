@@ -19,6 +19,12 @@ extension EventLogParts {
         for finding in findings {
             logger.info("kafka preflight: \(finding.level): \(finding.text)")
         }
+        if let problem = findings.first, problem.level == .error {
+            // Nothing could be learned: nobody answers, or there is no such topic. To wait here
+            // would look like a start that hangs.
+            throw ConfigurationError(
+                "--kafka \(brokers), --topic \(configuration.topic): \(problem.text)")
+        }
         let reader = try KafkaEventReader(
             brokers: brokers, topic: configuration.topic, group: configuration.group,
             properties: properties, logger: logger)

@@ -18,7 +18,6 @@ final class OperationsReport: OperationsStatus {
     private let clock: WallClock
     private let preflight: [(level: String, text: String)]
     private let isServing = Atomic<Bool>(false)
-    private let httpMetrics = Mutex<(@Sendable () -> String)?>(nil)
 
     init(
         pipeline: MeteringPipeline, counters: MeteringCounters, gate: QuotaGate,
@@ -36,10 +35,6 @@ final class OperationsReport: OperationsStatus {
     }
 
     func setServing(_ value: Bool) { isServing.store(value, ordering: .releasing) }
-
-    func setHTTPMetrics(_ body: @escaping @Sendable () -> String) {
-        httpMetrics.withLock { $0 = body }
-    }
 
     func notReadyReasons() -> [String] {
         var reasons: [String] = []
@@ -79,7 +74,7 @@ final class OperationsReport: OperationsStatus {
         text.gauge("tollgate_build_info", "Always 1.", [("version", "0.1.0")], 1)
         meteringMetrics(&text)
         gateMetrics(&text)
-        return text.rendered + (httpMetrics.withLock { $0 }?() ?? "")
+        return text.rendered
     }
 
     private func meteringMetrics(_ text: inout MetricsText) {

@@ -5,21 +5,21 @@ internal import NIOHTTP1
 /// header list of strings for each answer; here they are bytes from the start.
 enum AnswerEncoder {
     static func write(
-        _ head: AnswerHead, body: ByteBuffer, exchange: Exchange, closes: Bool,
+        _ head: AnswerHead, body: [UInt8], exchange: Exchange, closes: Bool,
         dateLine: ByteBuffer, to out: inout ByteBuffer
     ) {
         if head.status == 200 {
             out.writeStaticString("HTTP/1.1 200 OK\r\nContent-Type: ")
         } else {
             out.writeStaticString("HTTP/1.1 ")
-            out.writeDecimal(Int64(head.status))
+            out.writeDecimal(head.status)
             out.writeInteger(UInt8(ascii: " "))
             out.writeString(HTTPResponseStatus(statusCode: head.status).reasonPhrase)
             out.writeStaticString("\r\nContent-Type: ")
         }
         out.writeStaticString(head.contentType)
         out.writeStaticString("\r\nContent-Length: ")
-        out.writeDecimal(Int64(body.readableBytes))
+        out.writeDecimal(body.count)
         out.writeImmutableBuffer(dateLine)
         for header in head.headers { writeField(header.name, header.value, to: &out) }
         if let requestID = exchange.requestID { writeField("X-Request-Id", requestID, to: &out) }
@@ -29,7 +29,7 @@ enum AnswerEncoder {
             out.writeStaticString("Connection: keep-alive\r\n")
         }
         out.writeStaticString("\r\n")
-        if !exchange.isHead { out.writeImmutableBuffer(body) }
+        if !exchange.isHead { out.writeBytes(body) }
     }
 
     private static func writeField(_ name: String, _ value: String, to out: inout ByteBuffer) {
@@ -42,5 +42,13 @@ enum AnswerEncoder {
             out.writeBytes(value.utf8.filter { $0 >= 0x20 && $0 != 0x7F })
         }
         out.writeStaticString("\r\n")
+    }
+}
+
+extension ByteBuffer {
+    /// Writes the digits of a number that is not negative.
+    fileprivate mutating func writeDecimal(_ number: Int) {
+        // Up to 15 digits a string needs no memory of its own.
+        writeString(String(number))
     }
 }

@@ -13,12 +13,13 @@ extension ConnectionHandler {
         let route: Route
         let parameter: String?
         switch router.match(head.method, path) {
-        case .found(let found, let value): (route, parameter) = (found, value)
+        case .found(let found, let index, let value):
+            (route, parameter) = (found, value)
+            exchange.routeIndex = index
         case .methodNotAllowed(let allow):
             return refuse(RequestCheck.methodNotAllowed(allow), exchange, facts)
         case .notFound: return refuse(RequestCheck.notFound(path), exchange, facts)
         }
-        exchange.routeIndex = route.index
         let limit = RequestCheck.bodyLimit(of: route, facts, edge.options)
         if let problem = RequestCheck.problem(head, facts, bodyLimit: limit)
             ?? edge.authorizer.problem(authorization: facts.authorization, scope: route.scope)
@@ -130,7 +131,7 @@ extension ConnectionHandler {
             } catch {
                 var writer = JSONWriter()
                 error.write(to: &writer, requestID: requestID)
-                answer = Answer(head: error.head, body: writer.buffer)
+                answer = Answer(head: error.head, body: writer.bytes)
             }
             edge.leave()
             if reserved > 0 { edge.release(bytes: reserved) }
@@ -156,14 +157,17 @@ extension ConnectionHandler {
     private func answer(_ head: AnswerHead, _ exchange: Exchange) {
         if exchange.reservedBytes > 0 { edge.release(bytes: exchange.reservedBytes) }
         if answers.isEmpty {
-            put(head, writer.buffer, exchange)
+            put(head, writer.bytes, exchange)
         } else {
-            _ = answers.append(exchange, answer: Answer(head: head, body: writer.buffer))
+            _ = answers.append(exchange, answer: Answer(head: head, body: writer.bytes))
         }
     }
 
-    private func put(_ head: AnswerHead, _ body: ByteBuffer, _ exchange: Exchange) {
-        loop.metrics.countRequest(routeIndex: exchange.routeIndex, status: head.status)
+    private func put(_ head: AnswerHead, _ body: [UInt8], _ exchange: Exchange) {
+        // The operator's port has routes of its own, which nobody needs counted.
+        if !isAdmin {
+            loop.metrics.countRequest(routeIndex: exchange.routeIndex, status: head.status)
+        }
         if edge.isDraining, !isAdmin, answers.isEmpty, phase == .awaitingHead { enter(.finished) }
         let closes = answers.isEmpty && phase == .finished
         AnswerEncoder.write(

@@ -38,6 +38,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private var hasPartialHead = false
     private var isReadHeld = false
     private var isInputClosed = false
+    private var isOutputClosing = false
     /// Seconds (ticks) in the present phase, and since the client stopped taking answers.
     private var waited = 0
     private var stalled = 0
@@ -119,10 +120,16 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if let event = event as? ChannelEvent, event == .inputClosed {
+        if let event = event as? ChannelEvent, event == .outputClosed {
+            enter(.lingering)
+        } else if let event = event as? ChannelEvent, event == .inputClosed {
             isInputClosed = true
             switch phase {
-            case .lingering, .receivingBody, .droppingBody: context.close(promise: nil)
+            case .lingering: context.close(promise: nil)
+            case .receivingBody, .droppingBody:
+                abandonBody()
+                enter(.finished)
+                closeIfDone()
             case .awaitingHead, .finished:
                 phase = .finished
                 closeIfDone()
@@ -170,8 +177,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
                 refuse(problem, abandonBody(), thenCloses: true)
                 flush()
             }
-        case .finished, .lingering:
-            if waited > 2 { context.close(promise: nil) }
+        case .finished:
+            if waited > options.stallSecondsMax { context.close(promise: nil) }
+        case .lingering:
+            if waited > (edge.isDraining ? 0 : 2) { context.close(promise: nil) }
         }
     }
 
@@ -196,28 +205,25 @@ final class ConnectionHandler: ChannelDuplexHandler {
             closeIfDone()
             return
         }
-        let closes = phase == .finished && answers.isEmpty
-        if closes {
-            let promise = context.eventLoop.makePromise(of: Void.self)
-            promise.futureResult.assumeIsolated().whenComplete { [self] _ in closeIfDone() }
-            context.writeAndFlush(wrapOutboundOut(out), promise: promise)
-        } else {
-            context.writeAndFlush(wrapOutboundOut(out), promise: nil)
-        }
+        context.writeAndFlush(wrapOutboundOut(out), promise: nil)
         // Written at once as a rule, so the storage is ours again and is used anew.
         if out.capacity > 64 * 1_024 { out = ByteBuffer() } else { out.clear() }
+        closeIfDone()
     }
 
-    /// Closes our side first and gives the client two seconds to close its own: a full close with
-    /// unread input would make the kernel throw away the last answer.
+    /// Closes our side first, once all is sent, and gives the client two seconds to close its own: a
+    /// full close with unread input would make the kernel throw away the last answer.
     func closeIfDone() {
-        guard let context, phase == .finished, answers.isEmpty, out.readableBytes == 0 else {
-            return
-        }
+        guard let context, phase == .finished, answers.isEmpty, out.readableBytes == 0,
+            !isOutputClosing
+        else { return }
+        isOutputClosing = true
         if isInputClosed {
-            context.close(promise: nil)
+            // NIO closes such a channel whole and at once, unsent bytes or not: wait behind them.
+            let promise = context.eventLoop.makePromise(of: Void.self)
+            promise.futureResult.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
+            context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: promise)
         } else {
-            enter(.lingering)
             context.close(mode: .output, promise: nil)
         }
     }

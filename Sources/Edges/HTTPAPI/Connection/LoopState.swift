@@ -41,9 +41,9 @@ final class LoopState {
     }
 
     private func makeDateLine() {
-        var line = ByteBuffer(string: "\r\nDate: ")
+        var line = Array("\r\nDate: ".utf8)
         TimeText.writeHTTPDate(clock(), to: &line)
-        line.writeStaticString("\r\n")
-        dateLine = line
+        line.append("\r\n" as StaticString)
+        dateLine = ByteBuffer(bytes: line)
     }
 }

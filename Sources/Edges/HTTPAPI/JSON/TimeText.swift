@@ -1,5 +1,4 @@
 internal import MeteringModel
-internal import NIOCore
 
 /// RFC 3339 times, written and read. Proleptic Gregorian calendar, no leap seconds.
 enum TimeText {
@@ -8,45 +7,45 @@ enum TimeText {
     /// Writes `2026-11-01T00:00:00+01:00`; a fraction only where there is one, `Z` for offset 0.
     static func write(
         _ instant: Timestamp, offsetSeconds: Int = 0,
-        to buffer: inout ByteBuffer
+        to text: inout [UInt8]
     ) {
         let local = instant.seconds + Int64(offsetSeconds)
         let day = local.floorDivided(by: secondsPerDay)
         let second = local - day * secondsPerDay
         let date = civil(day: day)
-        buffer.writePadded(date.year, width: 4)
-        buffer.writeInteger(UInt8(ascii: "-"))
-        buffer.writePadded(date.month, width: 2)
-        buffer.writeInteger(UInt8(ascii: "-"))
-        buffer.writePadded(date.day, width: 2)
-        buffer.writeInteger(UInt8(ascii: "T"))
-        buffer.writePadded(second / 3_600, width: 2)
-        buffer.writeInteger(UInt8(ascii: ":"))
-        buffer.writePadded(second / 60 % 60, width: 2)
-        buffer.writeInteger(UInt8(ascii: ":"))
-        buffer.writePadded(second % 60, width: 2)
+        text.append(date.year, width: 4)
+        text.append(UInt8(ascii: "-"))
+        text.append(date.month, width: 2)
+        text.append(UInt8(ascii: "-"))
+        text.append(date.day, width: 2)
+        text.append(UInt8(ascii: "T"))
+        text.append(second / 3_600, width: 2)
+        text.append(UInt8(ascii: ":"))
+        text.append(second / 60 % 60, width: 2)
+        text.append(UInt8(ascii: ":"))
+        text.append(second % 60, width: 2)
         let fraction = instant.microseconds - instant.seconds * 1_000_000
         if fraction != 0 {
-            buffer.writeInteger(UInt8(ascii: "."))
+            text.append(UInt8(ascii: "."))
             if fraction % 1_000 == 0 {
-                buffer.writePadded(fraction / 1_000, width: 3)
+                text.append(fraction / 1_000, width: 3)
             } else {
-                buffer.writePadded(fraction, width: 6)
+                text.append(fraction, width: 6)
             }
         }
-        writeOffset(offsetSeconds, to: &buffer)
+        writeOffset(offsetSeconds, to: &text)
     }
 
-    private static func writeOffset(_ seconds: Int, to buffer: inout ByteBuffer) {
+    private static func writeOffset(_ seconds: Int, to text: inout [UInt8]) {
         if seconds == 0 {
-            buffer.writeInteger(UInt8(ascii: "Z"))
+            text.append(UInt8(ascii: "Z"))
             return
         }
-        buffer.writeInteger(seconds < 0 ? UInt8(ascii: "-") : UInt8(ascii: "+"))
+        text.append(seconds < 0 ? UInt8(ascii: "-") : UInt8(ascii: "+"))
         let minutes = Int64(seconds.magnitude) / 60
-        buffer.writePadded(minutes / 60, width: 2)
-        buffer.writeInteger(UInt8(ascii: ":"))
-        buffer.writePadded(minutes % 60, width: 2)
+        text.append(minutes / 60, width: 2)
+        text.append(UInt8(ascii: ":"))
+        text.append(minutes % 60, width: 2)
     }
 
     /// Days since 1970-01-01 to a date: years are counted from March in eras of 400 years, so that
@@ -129,27 +128,27 @@ enum TimeText {
     }
 
     /// `Sat, 21 Nov 2026 10:15:02 GMT`, for the Date header.
-    static func writeHTTPDate(_ instant: Timestamp, to buffer: inout ByteBuffer) {
+    static func writeHTTPDate(_ instant: Timestamp, to text: inout [UInt8]) {
         let day = instant.seconds.floorDivided(by: secondsPerDay)
         let second = instant.seconds - day * secondsPerDay
         let date = civil(day: day)
         let weekday = Int((day + 4) - (day + 4).floorDivided(by: 7) * 7)
-        buffer.writeString(["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"][weekday])
-        buffer.writeStaticString(", ")
-        buffer.writePadded(date.day, width: 2)
-        buffer.writeInteger(UInt8(ascii: " "))
+        text.append(contentsOf: ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"][weekday].utf8)
+        text.append(", " as StaticString)
+        text.append(date.day, width: 2)
+        text.append(UInt8(ascii: " "))
         let months = [
             "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
         ]
-        buffer.writeString(months[Int(date.month) - 1])
-        buffer.writeInteger(UInt8(ascii: " "))
-        buffer.writePadded(date.year, width: 4)
-        buffer.writeInteger(UInt8(ascii: " "))
-        buffer.writePadded(second / 3_600, width: 2)
-        buffer.writeInteger(UInt8(ascii: ":"))
-        buffer.writePadded(second / 60 % 60, width: 2)
-        buffer.writeInteger(UInt8(ascii: ":"))
-        buffer.writePadded(second % 60, width: 2)
-        buffer.writeStaticString(" GMT")
+        text.append(contentsOf: months[Int(date.month) - 1].utf8)
+        text.append(UInt8(ascii: " "))
+        text.append(date.year, width: 4)
+        text.append(UInt8(ascii: " "))
+        text.append(second / 3_600, width: 2)
+        text.append(UInt8(ascii: ":"))
+        text.append(second / 60 % 60, width: 2)
+        text.append(UInt8(ascii: ":"))
+        text.append(second % 60, width: 2)
+        text.append(" GMT" as StaticString)
     }
 }

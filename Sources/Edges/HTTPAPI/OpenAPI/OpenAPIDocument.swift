@@ -1,4 +1,3 @@
-internal import NIOCore
 internal import NIOHTTP1
 
 /// The OpenAPI 3.1 document, made from the route table and the schemas.
@@ -37,7 +36,7 @@ enum OpenAPIDocument {
                 writer.raw(OpenAPISchemas.all.utf8)
             }
         }
-        return String(buffer: writer.buffer)
+        return String(decoding: writer.bytes, as: UTF8.self)
     }
 
     private static func paths(_ routes: [Route], to writer: inout JSONWriter) {
@@ -46,10 +45,10 @@ enum OpenAPIDocument {
             patterns.append(route.pattern)
         }
         for pattern in patterns {
-            writer.name(pattern)
+            writer.name(text: pattern)
             writer.object { writer in
                 for route in routes where route.pattern == pattern {
-                    writer.name(route.method.rawValue.lowercased())
+                    writer.name(text: route.method.rawValue.lowercased())
                     write(route, to: &writer)
                 }
             }
@@ -118,7 +117,7 @@ enum OpenAPIDocument {
 
     private static func responses(_ route: Route, to writer: inout JSONWriter) {
         let operation = route.operation
-        writer.name(String(operation.success.status))
+        writer.name(text: String(operation.success.status))
         writer.object { writer in
             writer.name("\"description\":")
             writer.value("All is well.")
@@ -129,7 +128,7 @@ enum OpenAPIDocument {
         }
         let guarded = route.scope == nil ? [] : [401, 403]
         for status in Set(operation.problems + guarded).sorted() {
-            writer.name(String(status))
+            writer.name(text: String(status))
             writer.object { writer in
                 writer.name("\"description\":")
                 writer.value(meaning(of: status))
@@ -142,7 +141,7 @@ enum OpenAPIDocument {
     }
 
     private static func content(_ type: String, _ schema: String, to writer: inout JSONWriter) {
-        writer.name(type)
+        writer.name(text: type)
         writer.object { writer in
             writer.name("\"schema\":")
             writer.object { writer in

@@ -118,6 +118,13 @@ enum OpenAPISchemas {
               "appended_at":{"type":["string","null"]},"headers":{"type":"object"},
               "event":{"description":"The payload, when it is JSON."},
               "event_base64":{"type":"string"}}}}}},
+        "TailedEvents":{"type":"object","required":["events","next"],"properties":{
+          "next":{"type":"integer"},"events":{"type":"array","items":{"type":"object",
+            "required":["partition","offset","event"],"properties":{
+              "partition":{"type":"integer"},"offset":{"type":"integer"},
+              "appended_at":{"type":["string","null"]},
+              "event":{"description":"The payload, when it is JSON."},
+              "event_base64":{"type":"string"}}}}}},
         "Redriven":{"type":"object","required":["redriven"],"properties":{
           "redriven":{"type":"integer"}}}
         """#
@@ -132,8 +139,8 @@ enum OpenAPISchemas {
                 "start":{"type":["string","null"]},"end":{"type":["string","null"]},
                 "value":{"type":"string"},"count":{"type":"integer"},
                 "group":{"type":"object","additionalProperties":{"type":"string"}}}}}}},
-        "NearLimit":{"type":"object","required":["customers","next"],"properties":{
-          "next":{"type":["string","null"]},"customers":{"type":"array","items":{
+        "NearLimit":{"type":"object","required":["entries","next"],"properties":{
+          "next":{"type":["string","null"]},"entries":{"type":"array","items":{
             "type":"object","required":["customer","feature","plan","used","limit","share"],
             "properties":{"customer":{"type":"string"},"feature":{"type":"string"},
               "plan":{"type":"string"},"used":{"$ref":"#/components/schemas/Quantity"},

@@ -1,5 +1,4 @@
 internal import MeteringPorts
-internal import NIOCore
 
 /// The operator's port: is the process alive, can it answer, what has it counted?
 struct AdminRoutes: Sendable {
@@ -30,7 +29,7 @@ struct AdminRoutes: Sendable {
                 writer.name("\"details\":")
                 writer.object { writer in
                     for (name, value) in details {
-                        writer.name(name)
+                        writer.name(text: name)
                         writer.value(value)
                     }
                 }
@@ -44,6 +43,6 @@ struct AdminRoutes: Sendable {
         text += edgeMetrics()
         let head = AnswerHead(
             status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8")
-        return Answer(head: head, body: ByteBuffer(string: text))
+        return Answer(head: head, body: Array(text.utf8))
     }
 }

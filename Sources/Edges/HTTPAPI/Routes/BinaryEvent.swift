@@ -31,13 +31,13 @@ enum BinaryEvent {
         var failure: BodyFailure?
         writer.object { writer in
             for (name, value) in attributes {
-                writer.name(name)
+                writer.name(text: name)
                 writer.value(value)
             }
             failure = writeData(request, to: &writer)
         }
         if let failure { throw failure }
-        return writer.buffer
+        return ByteBuffer(bytes: writer.bytes)
     }
 
     private static func isAttributeLetter(_ byte: UInt8) -> Bool {
@@ -68,7 +68,7 @@ enum BinaryEvent {
                 return error
             }
             writer.name("\"data\":")
-            writer.raw(body)
+            writer.raw(body.readableBytesView)
         } else if UTF8Check.isValid(bytes) {
             writer.name("\"data\":")
             writer.value(String(buffer: body))

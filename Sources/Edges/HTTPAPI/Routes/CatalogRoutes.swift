@@ -14,7 +14,7 @@ struct CatalogRoutes: Sendable {
         let head = AnswerHead(
             status: 200, contentType: "application/yaml",
             headers: [("ETag", "\"\(document.revision)\"")])
-        return Answer(head: head, body: ByteBuffer(string: document.yaml))
+        return Answer(head: head, body: Array(document.yaml.utf8))
     }
 
     func apply(_ request: Request) async throws(Problem) -> Answer {

@@ -57,7 +57,7 @@ struct CheckRoutes: Sendable {
         var question = EntitlementQuestion(party: party, feature: FeatureKey(rawValue: feature))
         if let text = try query.text("quantity") {
             do throws(DecimalQuantity.Failure) {
-                question.quantity = try DecimalQuantity(text)
+                question.quantity = try QuestionReader.bounded(try DecimalQuantity(text))
             } catch {
                 throw .invalid("quantity", QuestionReader.explain(error))
             }
@@ -115,7 +115,7 @@ struct CheckRoutes: Sendable {
                 throw Problem(error)
             }
             let head = write(decision, asStatus: asStatus, request, &writer)
-            return Answer(head: head, body: writer.buffer)
+            return Answer(head: head, body: writer.bytes)
         case .batch(let items):
             let results = await consumeAll(items.map(\.question))
             writer.object { writer in
@@ -128,7 +128,7 @@ struct CheckRoutes: Sendable {
                     }
                 }
             }
-            return Answer(head: .ok, body: writer.buffer)
+            return Answer(head: .ok, body: writer.bytes)
         }
     }
 

@@ -106,7 +106,7 @@ struct CustomerRoutes: Sendable {
                     writer.name("\"group\":")
                     writer.object { writer in
                         for (name, value) in window.group.sorted(by: { $0.key < $1.key }) {
-                            writer.name(name)
+                            writer.name(text: name)
                             writer.value(value)
                         }
                     }

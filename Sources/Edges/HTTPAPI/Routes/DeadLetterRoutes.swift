@@ -94,7 +94,7 @@ struct DeadLetterRoutes: Sendable {
             writer.name("\"headers\":")
             writer.object { writer in
                 for (name, value) in HeaderList.read(event.headers) {
-                    writer.name(name)
+                    writer.name(text: name)
                     writer.value(value)
                 }
             }
@@ -103,7 +103,7 @@ struct DeadLetterRoutes: Sendable {
     }
 
     /// A payload that is sound JSON stands as itself; anything else as Base64.
-    private static func write(payload: [UInt8], to writer: inout JSONWriter) {
+    static func write(payload: [UInt8], to writer: inout JSONWriter) {
         // SAFETY: bytes have no padding; the span is read while `payload` is alive.
         let bytes = unsafe payload.span.bytes
         var cursor = JSONCursor()

@@ -1,5 +1,4 @@
 internal import MeteringModel
-internal import NIOCore
 
 /// Decisions and times as JSON. Times of a period stand in the customer's zone.
 struct DecisionDocument: Sendable {
@@ -99,10 +98,10 @@ struct DecisionDocument: Sendable {
             writer.null()
         } else {
             let offset = offsetSeconds(zone, instant)
-            writer.raw { buffer in
-                buffer.writeInteger(UInt8(ascii: "\""))
-                TimeText.write(instant, offsetSeconds: offset, to: &buffer)
-                buffer.writeInteger(UInt8(ascii: "\""))
+            writer.raw { text in
+                text.append(UInt8(ascii: "\""))
+                TimeText.write(instant, offsetSeconds: offset, to: &text)
+                text.append(UInt8(ascii: "\""))
             }
         }
     }
@@ -122,10 +121,10 @@ extension JSONWriter {
     /// In UTC; null when there is none, or it lies outside the years 1 to 9999.
     mutating func time(_ instant: Timestamp?) {
         guard let instant, instant > .distantPast, instant < .distantFuture else { return null() }
-        raw { buffer in
-            buffer.writeInteger(UInt8(ascii: "\""))
-            TimeText.write(instant, to: &buffer)
-            buffer.writeInteger(UInt8(ascii: "\""))
+        raw { text in
+            text.append(UInt8(ascii: "\""))
+            TimeText.write(instant, to: &text)
+            text.append(UInt8(ascii: "\""))
         }
     }
 }

@@ -125,10 +125,19 @@ struct QuestionReader {
                 field: "quantity", message: "quantity must be a number or a decimal string")
         }
         do throws(DecimalQuantity.Failure) {
-            return try DecimalQuantity(bytes: bytes.extracting(range))
+            return try Self.bounded(try DecimalQuantity(bytes: bytes.extracting(range)))
         } catch {
             throw BodyFailure(field: "quantity", message: Self.explain(error))
         }
+    }
+
+    /// Refuses what no meter can hold, such as 1e400, before a service meets it.
+    static func bounded(
+        _ quantity: DecimalQuantity
+    ) throws(DecimalQuantity.Failure) -> DecimalQuantity {
+        if quantity.exponent > 18 { throw .overflow }
+        if quantity.exponent < -40 { throw .tooPrecise }
+        return quantity
     }
 
     static func explain(_ failure: DecimalQuantity.Failure) -> String {

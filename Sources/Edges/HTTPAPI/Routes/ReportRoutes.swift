@@ -34,7 +34,7 @@ struct ReportRoutes: Sendable {
         }
         return .json { writer in
             writer.object { writer in
-                writer.name("\"customers\":")
+                writer.name("\"entries\":")
                 writer.array(page.entries) { writer, entry in write(entry, to: &writer) }
                 writer.name("\"next\":")
                 writer.value(page.next)

@@ -57,7 +57,7 @@ struct ReservationRoutes: Sendable {
             throw .invalid("quantity", "quantity must be a number or a decimal string")
         }
         do throws(DecimalQuantity.Failure) {
-            return try DecimalQuantity(text)
+            return try QuestionReader.bounded(try DecimalQuantity(text))
         } catch {
             throw .invalid("quantity", QuestionReader.explain(error))
         }

@@ -8,6 +8,7 @@ enum RouteTable {
             checks(CheckRoutes(services, options))
             + reservations(ReservationRoutes(services, options))
             + events(EventRoutes(services, options), DeadLetterRoutes(services))
+            + tail(TailRoutes(services))
             + customers(CustomerRoutes(services, options))
             + reports(ReportRoutes(services, options))
             + catalog(CatalogRoutes(services))
@@ -75,6 +76,23 @@ enum RouteTable {
                     id: "releaseReservation", summary: "Free all that was held.",
                     success: (200, "Reservation"), problems: [404, 409, 503]),
                 handler: .asynchronous(routes.release)),
+        ]
+    }
+
+    private static func tail(_ routes: TailRoutes) -> [Route] {
+        [
+            Route(
+                method: .GET, pattern: "/v1/events", scope: .readUsage, bodyLimit: .none,
+                operation: Operation(
+                    id: "tailEvents", summary: "Events as they are read from the log.",
+                    parameters: [
+                        .init(
+                            name: "after", type: "integer",
+                            text: "The `next` of the answer before; 0 or absent: from now on."),
+                        .init(name: "limit", type: "integer", text: "At most so many."),
+                    ],
+                    success: (200, "TailedEvents"), problems: [400]),
+                handler: .asynchronous(routes.list))
         ]
     }
 

@@ -1,5 +1,3 @@
-internal import NIOCore
-
 /// Everything about an answer but its body.
 struct AnswerHead: Sendable {
     var status: Int
@@ -12,11 +10,11 @@ struct AnswerHead: Sendable {
 /// An answer that was made away from the event loop.
 struct Answer: Sendable {
     var head: AnswerHead
-    var body: ByteBuffer
+    var body: [UInt8]
 
     static func json(status: Int = 200, _ write: (inout JSONWriter) -> Void) -> Answer {
         var writer = JSONWriter()
         write(&writer)
-        return Answer(head: AnswerHead(status: status), body: writer.buffer)
+        return Answer(head: AnswerHead(status: status), body: writer.bytes)
     }
 }

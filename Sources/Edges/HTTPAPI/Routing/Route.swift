@@ -1,8 +1,8 @@
 internal import NIOHTTP1
 
 /// One method of one path: who may call it, how much it may send, what answers it, how the OpenAPI
-/// document describes it.
-struct Route: Sendable {
+/// document describes it. A class, so that a request carries one reference to it and not a copy.
+final class Route: Sendable {
     enum Handler: Sendable {
         /// Runs on the event loop: must neither block nor wait. Writes the body itself.
         case immediate(@Sendable (Request, inout JSONWriter) throws(Problem) -> AnswerHead)
@@ -10,19 +10,29 @@ struct Route: Sendable {
         case asynchronous(@Sendable (Request) async throws(Problem) -> Answer)
     }
 
-    var method: HTTPMethod
-    /// Segments with at most one parameter, `{id}`.
-    var pattern: String
-    /// Nil for routes that are open to everybody.
-    var scope: APIKey.Scope?
-    var bodyLimit: BodyLimit = .single
-    /// Whether the route's duration goes into the check histogram.
-    var isCheck = false
-    var operation: Operation
-    var handler: Handler
-
     enum BodyLimit: Sendable { case none, single, batch }
 
-    /// Position in the table; the number under which its requests are counted.
-    var index = 0
+    let method: HTTPMethod
+    /// Segments with at most one parameter, `{id}`.
+    let pattern: String
+    /// Nil for routes that are open to everybody.
+    let scope: APIKey.Scope?
+    let bodyLimit: BodyLimit
+    /// Whether the route's duration goes into the check histogram.
+    let isCheck: Bool
+    let operation: Operation
+    let handler: Handler
+
+    init(
+        method: HTTPMethod, pattern: String, scope: APIKey.Scope?, bodyLimit: BodyLimit = .single,
+        isCheck: Bool = false, operation: Operation, handler: Handler
+    ) {
+        self.method = method
+        self.pattern = pattern
+        self.scope = scope
+        self.bodyLimit = bodyLimit
+        self.isCheck = isCheck
+        self.operation = operation
+        self.handler = handler
+    }
 }

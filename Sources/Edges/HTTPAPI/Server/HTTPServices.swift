@@ -8,17 +8,21 @@ package struct HTTPServices: Sendable {
     package var reporting: any UsageReporting
     package var catalog: any CatalogAdministration
     package var operations: any OperationsStatus
+    /// Nil where nothing can be watched.
+    package var tail: (any EventTailing)?
     package var logger: Logger
 
     package init(
         gate: any EntitlementGate, ingest: any EventIngest, reporting: any UsageReporting,
-        catalog: any CatalogAdministration, operations: any OperationsStatus, logger: Logger
+        catalog: any CatalogAdministration, operations: any OperationsStatus,
+        tail: (any EventTailing)? = nil, logger: Logger
     ) {
         self.gate = gate
         self.ingest = ingest
         self.reporting = reporting
         self.catalog = catalog
         self.operations = operations
+        self.tail = tail
         self.logger = logger
     }
 }

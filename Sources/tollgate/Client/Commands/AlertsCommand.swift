@@ -10,7 +10,7 @@ struct AlertsCommand: ClientCommand {
               tollgate alerts --customer acme
               tollgate alerts --since 2026-11-01T00:00:00Z --all --json
 
-            \(ExitStatus.help)
+            \(CommandExit.help)
             """)
 
     @Option(help: "Only this customer's.")

@@ -12,7 +12,7 @@ struct ApplyCommand: ClientCommand {
 
             Errors are printed as FILE:LINE:COLUMN: what is wrong, and nothing is applied.
 
-            \(ExitStatus.help)
+            \(CommandExit.help)
             """)
 
     @OptionGroup var connection: ConnectionOptions

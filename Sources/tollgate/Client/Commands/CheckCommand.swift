@@ -10,7 +10,7 @@ struct CheckCommand: ClientCommand {
               tollgate check --customer acme --feature tokens --quantity 500
               tollgate check --subject key_1 --feature sso && echo yes
 
-            \(ExitStatus.help)
+            \(CommandExit.help)
             """)
 
     @OptionGroup var question: QuestionOptions

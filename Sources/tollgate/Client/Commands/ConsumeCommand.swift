@@ -13,7 +13,7 @@ struct ConsumeCommand: ClientCommand {
             The same id again gives the same answer and charges nothing more. Without --id each \
             call is a new one. With --times the ids are made of --id and the call's number.
 
-            \(ExitStatus.help)
+            \(CommandExit.help)
             """)
 
     @OptionGroup var question: QuestionOptions

@@ -22,7 +22,7 @@ struct DeadLettersListCommand: ClientCommand {
             EXAMPLE
               tollgate dead-letters list --kind quarantine
 
-            \(ExitStatus.help)
+            \(CommandExit.help)
             """)
 
     @Option(help: "Only this kind.")
@@ -75,7 +75,7 @@ struct DeadLettersRedriveCommand: ClientCommand {
 
             Their ids stay, so none is counted twice. What is still wrong is set aside again.
 
-            \(ExitStatus.help)
+            \(CommandExit.help)
             """)
 
     @Option(help: "Only this kind.")

@@ -9,7 +9,7 @@ struct EntitlementsCommand: ClientCommand {
             EXAMPLE
               tollgate entitlements acme
 
-            \(ExitStatus.help)
+            \(CommandExit.help)
             """)
 
     @Argument(help: "The customer.")

@@ -19,7 +19,7 @@ struct EventsImportCommand: ClientCommand {
             Times may be RFC 3339, yyyy-MM-dd HH:mm:ss[.fraction] in UTC, or Unix seconds.
             Bad rows are reported with their line and left out; the rest is sent.
 
-            \(ExitStatus.help)
+            \(CommandExit.help)
             """)
 
     @Argument(help: "The trace: CSV with a header line.")

@@ -15,7 +15,7 @@ struct EventsSendCommand: ClientCommand {
             --data NAME=VALUE takes a JSON number, true or false as such and anything else as \
             text; put text that looks like a number in double quotes.
 
-            \(ExitStatus.help)
+            \(CommandExit.help)
             """)
 
     @Option(help: "Event type.")

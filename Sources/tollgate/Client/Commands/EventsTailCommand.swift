@@ -4,44 +4,35 @@ import Foundation
 struct EventsTailCommand: ClientCommand {
     static let configuration = CommandConfiguration(
         commandName: "tail",
-        abstract: "Print events as they are appended to the log, until Ctrl-C.",
+        abstract: "Print events as they are read from the log, until Ctrl-C.",
         discussion: """
             EXAMPLES
               tollgate events tail
-              tollgate events tail --after 0 --no-follow --json
+              tollgate events tail --json | jq .event.subject
 
-            Starts with the newest events, or after --after. One line an event; with --json one \
-            JSON object a line.
+            Starts with the events that come from now on. One line an event; with --json one \
+            JSON object a line. For older events read the log itself.
 
-            \(ExitStatus.help)
+            \(CommandExit.help)
             """)
 
     private static let pollInterval = Duration.seconds(1)
 
-    @Option(help: "Start after this offset of the log.")
-    var after: Int64?
-
     @Option(help: "Events of one request (1 … 1000).")
-    var limit = 100
-
-    @Flag(inversion: .prefixedNo, help: "Keep waiting for more.")
-    var follow = true
+    var limit = 1_000
 
     @OptionGroup var connection: ConnectionOptions
 
     func perform(_ client: APIClient) async throws(ClientFailure) {
-        var cursor = after.map(String.init)
+        var cursor = "0"
         while true {
-            var query: [(name: String, value: String)] = [("limit", String(limit))]
-            if let cursor { query.append(("after", cursor)) }
-            let data = try await client.answer(APIRequest(.get, ["v1", "events"], query: query))
-            let page = try client.decoded(
-                LogEventsAnswer.self, from: data, keys: .useDefaultKeys)
+            let data = try await client.answer(
+                APIRequest(
+                    .get, ["v1", "events"], query: [("after", cursor), ("limit", String(limit))]))
+            let page = try client.decoded(LogEventsAnswer.self, from: data, keys: .useDefaultKeys)
             for record in page.events { Terminal.result(line(record)) }
             if let next = page.next?.text { cursor = next }
-            let isDrained = page.events.count < limit
-            if isDrained, !follow { return }
-            if isDrained {
+            if page.events.count < limit {
                 do { try await Task.sleep(for: Self.pollInterval) } catch { return }
             }
         }
@@ -55,6 +46,10 @@ struct EventsTailCommand: ClientCommand {
             ]).text
         }
         let event = record.event
+        // Whatever cannot be read as an event is shown as it came.
+        guard case .object = event else {
+            return TextTable.printable("\(record.partition):\(record.offset)  \(event.text)")
+        }
         let words = [
             "\(record.partition):\(record.offset)", event["time"]?.string ?? record.appendedAt,
             event["type"]?.string ?? "-", event["subject"]?.string ?? "-",

@@ -11,7 +11,7 @@ struct NearLimitCommand: ClientCommand {
               tollgate near-limit                     from 80 % on
               tollgate near-limit --over 1 --all      everybody at or over a limit
 
-            \(ExitStatus.help)
+            \(CommandExit.help)
             """)
 
     @Option(help: "Least share of the limit, 0.8 for 80 %.")

@@ -12,7 +12,7 @@ struct ReconcileCommand: ClientCommand {
             Reads the whole log, so it takes as long as the log is long. Ends with 3 when a store \
             differs from the recount by as little as one unit.
 
-            \(ExitStatus.help)
+            \(CommandExit.help)
             """)
 
     @Option(help: "Give up after so many seconds.")

@@ -11,7 +11,7 @@ struct UsageCommand: ClientCommand {
               tollgate usage acme --feature meter:tokens --group-by model
               tollgate usage                                  totals per customer and meter
 
-            \(ExitStatus.help)
+            \(CommandExit.help)
             """)
 
     enum Window: String, ExpressibleByArgument, CaseIterable { case hour, day, month }

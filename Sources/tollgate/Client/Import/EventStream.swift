@@ -87,7 +87,7 @@ extension ClientFailure {
             status,
             """
             \(message)
-            \(done) events had been accepted. Run the same command again: those will not count twice.
+            \(done) events had been accepted. Run the same command again: none will count twice.
             """)
     }
 }

@@ -2,8 +2,9 @@ import MeteringModel
 
 /// Turns rows of a trace into CloudEvents.
 ///
-/// The id is made of the row's number, its bytes and the event type, so the same file gives the same
-/// ids whatever it is called and wherever its times are shifted to: imported twice, it counts once.
+/// The id is made of the row's number, its bytes and the event type, so the same file gives
+/// the same ids whatever it is called and wherever its times are shifted to: imported twice, it
+/// counts once.
 struct TraceMapper: Sendable {
     enum Subjects: Sendable {
         case zipf(ZipfSubjects)

@@ -48,7 +48,7 @@ enum TraceTime {
         if isNegative { index = 1 }
         let start = index
         while index < bytes.count, isDigit(bytes[index]) { index += 1 }
-        // Twelve digits reach past the year 9999; more would be milliseconds, which we must not guess.
+        // Twelve digits reach past the year 9999; more would be milliseconds, and we do not guess.
         guard (1...12).contains(index - start), let seconds = digits(bytes, start, index - start),
             let micros = fraction(bytes, &index), index == bytes.count
         else { return nil }

@@ -1,5 +1,5 @@
 /// What the exit code of a client command says. Codes from 64 on are those of sysexits.h.
-enum ExitStatus: Int32, Sendable, CaseIterable {
+enum CommandExit: Int32, Sendable, CaseIterable {
     case denied = 1
     case driftFound = 3
     case usage = 64
@@ -27,10 +27,10 @@ enum ExitStatus: Int32, Sendable, CaseIterable {
 /// Why a command ends with an exit code other than 0. An empty message means that what there was
 /// to say has been printed already.
 struct ClientFailure: Error, Sendable {
-    var status: ExitStatus
+    var status: CommandExit
     var message: String
 
-    init(_ status: ExitStatus, _ message: String = "") {
+    init(_ status: CommandExit, _ message: String = "") {
         self.status = status
         self.message = message
     }

@@ -1,0 +1,106 @@
+import Enforcement
+import Entitlements
+import Foundation
+import HTTPAPI
+import Logging
+import MeteringModel
+import MeteringPorts
+import SQLLedger
+import YAMLCatalog
+
+/// What holds data, opened: ledger, catalog, event log, shared counters.
+struct Stores: Sendable {
+    var clock: WallClock
+    var keys: [APIKey]
+    var ledger: SQLLedger
+    var catalog: CatalogManager
+    var log: EventLogParts
+    var shared: SharedCounterSync?
+
+    static func open(_ configuration: Configuration, logger: Logger) async throws -> Stores {
+        let clock = WallClock {
+            var now = timespec()
+            // SAFETY: `now` outlives the call.
+            unsafe clock_gettime(CLOCK_REALTIME, &now)
+            return Timestamp(
+                microseconds: Int64(now.tv_sec) * 1_000_000 + Int64(now.tv_nsec) / 1_000)
+        }
+        let keys = try APIKeyFile.read(configuration.apiKeysFile)
+        try requireLoopback(configuration, keys)
+        try FileManager.default.createDirectory(
+            atPath: configuration.dataDirectory, withIntermediateDirectories: true)
+        let ledger = try SQLLedger(path: configuration.dataDirectory + "/ledger.db")
+        let catalog = try CatalogManager(
+            ledger: ledger, hash: try installationKey(ledger), clock: clock, logger: logger)
+        if let path = configuration.catalogPath {
+            _ = try await catalog.apply(CatalogFile.read(path), dryRun: false)
+        }
+        let log = try await EventLogParts.open(configuration, clock: clock, logger: logger)
+        let shared = try await openShared(configuration, clock: clock, logger: logger)
+        return Stores(
+            clock: clock, keys: keys, ledger: ledger, catalog: catalog, log: log, shared: shared)
+    }
+
+    private static func requireLoopback(_ configuration: Configuration, _ keys: [APIKey]) throws {
+        if keys.isEmpty, !configuration.http.isLoopback {
+            throw ConfigurationError(
+                "--http \(configuration.http) is not a loopback address, and there is no API key: "
+                    + "name a file of keys with --api-keys-file, or listen on 127.0.0.1")
+        }
+    }
+
+    private static func installationKey(_ ledger: SQLLedger) throws -> KeyHash {
+        let bytes = try ledger.installationSecret("key_hash") {
+            (0..<16).map { _ in UInt8.random(in: .min ... .max) }
+        }
+        func word(_ start: Int) -> UInt64 {
+            (0..<8).reduce(0) { $0 | UInt64(bytes[start + $1]) << UInt64($1 * 8) }
+        }
+        guard bytes.count == 16 else {
+            throw ConfigurationError("the ledger's key_hash is damaged; restore it from a backup")
+        }
+        return KeyHash(k0: word(0), k1: word(8))
+    }
+
+    private static func openShared(
+        _ configuration: Configuration, clock: WallClock, logger: Logger
+    ) async throws -> SharedCounterSync? {
+        guard let url = configuration.redis else { return nil }
+        let store = try await SharedStore.open(url, logger: logger)
+        return SharedCounterSync(store: store, clock: clock, logger: logger)
+    }
+}
+
+/// API keys, one a line; blank lines and lines that start with # are skipped.
+enum APIKeyFile {
+    static func read(_ path: String?) throws -> [APIKey] {
+        guard let path else { return [] }
+        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
+            throw ConfigurationError("--api-keys-file: cannot read \(path)")
+        }
+        let keys = text.split(whereSeparator: \.isNewline)
+            .map { $0.trimmingCharacters(in: .whitespaces) }
+            .filter { !$0.isEmpty && !$0.hasPrefix("#") }
+        if keys.contains(where: { $0.utf8.count < 20 }) {
+            throw ConfigurationError("--api-keys-file: a key must have 20 characters or more")
+        }
+        if keys.isEmpty { throw ConfigurationError("--api-keys-file: \(path) holds no key") }
+        return keys.map { APIKey(secret: $0) }
+    }
+}
+
+enum CatalogFile {
+    static func read(_ path: String) throws -> String {
+        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
+            throw ConfigurationError("--catalog: cannot read \(path)")
+        }
+        return text
+    }
+}
+
+enum ZoneOffsets {
+    static func seconds(_ zone: String, _ at: Timestamp) -> Int {
+        if zone == "UTC" { return 0 }
+        return (try? ZoneFiles.load(zone))?.offsetSeconds(at: at) ?? 0
+    }
+}

@@ -1,0 +1,160 @@
+import Foundation
+import NIOHTTP1
+import Testing
+
+@testable import HTTPAPI
+
+/// The published document against the server that publishes it.
+@Suite struct OpenAPITests {
+    /// Real answers, by operation.
+    private static let samples: [(method: String, target: String, body: String)] = [
+        ("POST", "/v1/check", #"{"customer":"acme","feature":"tokens"}"#),
+        ("POST", "/v1/check", #"{"checks":[{"customer":"a","feature":"down"}]}"#),
+        ("GET", "/v1/check?customer=a&feature=sso", ""),
+        ("GET", "/v1/check?customer=a&feature=region", ""),
+        ("GET", "/v1/check?customer=a&feature=endless", ""),
+        ("GET", "/v1/check?customer=a&feature=money", ""),
+        ("GET", "/v1/check?customer=a&feature=full&deny=429", ""),
+        ("POST", "/v1/consume", #"{"customer":"acme","feature":"tokens"}"#),
+        ("POST", "/v1/reservations", #"{"customer":"a","feature":"tokens","id":"1"}"#),
+        ("POST", "/v1/reservations/res%2F1/commit", ""),
+        ("POST", "/v1/reservations/res%2F1/release", ""),
+        ("POST", "/v1/events", #"[{"id":"1"},{}]"#),
+        ("GET", "/v1/events", ""), ("GET", "/v1/dead-letters", ""),
+        ("POST", "/v1/dead-letters/redrive", "{}"),
+        ("GET", "/v1/customers/acme/entitlements", ""),
+        ("GET", "/v1/customers/ghost/entitlements", ""),
+        ("GET", "/v1/customers/acme/usage?feature=tokens", ""),
+        ("GET", "/v1/near-limit", ""), ("GET", "/v1/alerts", ""), ("GET", "/v1/totals", ""),
+        ("POST", "/v1/reconcile", ""), ("POST", "/v1/catalog", "plans: []"),
+        ("POST", "/v1/catalog", "bad"), ("GET", "/openapi.json", ""),
+    ]
+
+    @Test func everyRouteIsDocumentedAndAnswersAsItSays() async throws {
+        try await Harness.run { server in
+            let document = try await server.send("GET", "/openapi.json").json
+            #expect(document["openapi"] as? String == "3.1.0")
+            let paths = try #require(document["paths"] as? [String: [String: [String: Any]]])
+            let validator = SchemaValidator(document: document)
+            var untried = Set(
+                paths.flatMap { path, operations in operations.keys.map { "\($0) \(path)" } })
+            untried.remove("get /v1/catalog")  // answers YAML, not JSON
+            for sample in Self.samples {
+                let reply = try await server.send(
+                    sample.method, sample.target, sample.body,
+                    headers: [("Content-Type", "application/json")])
+                let path = Self.pattern(of: sample.target)
+                let method = sample.method.lowercased()
+                let operation = try #require(paths[path]?[method], "\(method) \(path)")
+                untried.remove("\(method) \(path)")
+                let responses = try #require(operation["responses"] as? [String: [String: Any]])
+                let response = try #require(responses["\(reply.status)"], "\(path) \(reply.status)")
+                let content = try #require(response["content"] as? [String: [String: Any]])
+                let type = try #require(reply.headers["content-type"])
+                let schema = try #require(content[type]?["schema"] as? [String: Any], "\(type)")
+                let problems = validator.problems(of: try reply.json, schema, at: sample.target)
+                #expect(problems.isEmpty, "\(problems)")
+            }
+            #expect(untried.isEmpty, "no sample of \(untried)")
+        }
+    }
+
+    @Test func everyReferenceLeadsSomewhere() async throws {
+        try await Harness.run { server in
+            let reply = try await server.send("GET", "/openapi.json")
+            let components = try #require(reply.json["components"] as? [String: Any])
+            let schemas = try #require(components["schemas"] as? [String: Any])
+            let marker = "#/components/schemas/"
+            for part in reply.body.components(separatedBy: marker).dropFirst() {
+                let name = String(part.prefix { $0 != "\"" })
+                #expect(schemas[name] != nil, "\(name)")
+            }
+        }
+    }
+
+    /// Everything in the document can be asked for: no path answers 404 or 405.
+    @Test func everyDocumentedPathExists() async throws {
+        try await Harness.run { server in
+            let document = try await server.send("GET", "/openapi.json").json
+            let paths = try #require(document["paths"] as? [String: [String: Any]])
+            #expect(paths.count >= 16)
+            for (path, operations) in paths {
+                for method in operations.keys {
+                    let reply = try await server.send(
+                        method.uppercased(), path.replacingOccurrences(of: "{id}", with: "x"))
+                    #expect(reply.status != 405 && reply.code != "no_route", "\(method) \(path)")
+                }
+            }
+        }
+    }
+
+    private static func pattern(of target: String) -> String {
+        var segments = target.prefix { $0 != "?" }
+            .split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        if segments.count == 5 { segments[3] = "{id}" }
+        return segments.joined(separator: "/")
+    }
+}
+
+/// As much of JSON Schema as the document uses.
+struct SchemaValidator {
+    let document: [String: Any]
+
+    func problems(of value: Any, _ schema: [String: Any], at path: String) -> [String] {
+        if let reference = schema["$ref"] as? String {
+            let name = String(reference.split(separator: "/").last ?? "")
+            let components = document["components"] as? [String: Any]
+            let schemas = components?["schemas"] as? [String: [String: Any]]
+            guard let target = schemas?[name] else { return ["\(path): no schema \(name)"] }
+            return problems(of: value, target, at: path)
+        }
+        if let choices = schema["anyOf"] as? [[String: Any]] {
+            let all = choices.map { problems(of: value, $0, at: path) }
+            return all.contains { $0.isEmpty } ? [] : all.flatMap { $0 }
+        }
+        var found: [String] = []
+        if let types = schema["type"] as? [String] ?? (schema["type"] as? String).map({ [$0] }),
+            !types.contains(where: { Self.has(value, type: $0) })
+        {
+            found.append("\(path): \(value) is not \(types)")
+        }
+        if let values = schema["enum"] as? [String], let text = value as? String,
+            !values.contains(text)
+        {
+            found.append("\(path): \(text) is none of \(values)")
+        }
+        if let object = value as? [String: Any] {
+            let properties = schema["properties"] as? [String: [String: Any]] ?? [:]
+            for name in schema["required"] as? [String] ?? [] where object[name] == nil {
+                found.append("\(path): \(name) is missing")
+            }
+            for (name, member) in object {
+                if let property = properties[name] {
+                    found += problems(of: member, property, at: path + "." + name)
+                } else if schema["additionalProperties"] as? Bool == false {
+                    found.append("\(path): \(name) is not documented")
+                }
+            }
+        }
+        if let array = value as? [Any], let items = schema["items"] as? [String: Any] {
+            for (index, element) in array.enumerated() {
+                found += problems(of: element, items, at: "\(path)[\(index)]")
+            }
+        }
+        return found
+    }
+
+    private static func has(_ value: Any, type: String) -> Bool {
+        let number = value as? NSNumber
+        // SAFETY: a constant C string that lives as long as the number.
+        let isBool = number.map { unsafe String(cString: $0.objCType) == "c" } ?? false
+        switch type {
+        case "object": return value is [String: Any]
+        case "array": return value is [Any]
+        case "string": return value is String
+        case "boolean": return isBool
+        case "integer": return number != nil && !isBool
+        default: return value is NSNull
+        }
+    }
+}
