@@ -247,12 +247,34 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
 
     func flushAll() {
         let start = DispatchTime.now().uptimeNanoseconds
-        for partition in folds.keys.sorted() {
-            if let fold = folds[partition], fold.isDirty { commit(fold) }
-        }
+        let dirty = folds.keys.sorted().compactMap { folds[$0] }.filter(\.isDirty)
+        if dirty.count > 1 { commitTogether(dirty) }
+        // What did not get in together, each by itself and until it is settled.
+        for fold in dirty where fold.isDirty { commit(fold) }
         oldestPending = 0
         lastFlushNanoseconds = DispatchTime.now().uptimeNanoseconds - start
         if folds.values.allSatisfy({ !$0.isDirty }) { interpreter.dimensions.removeAll() }
+    }
+
+    /// Tries once. Folds whose batch the ledger does not take stay dirty.
+    private func commitTogether(_ dirty: [PartitionFold]) {
+        let snapshot = interpreter.snapshot
+        let builder = BatchBuilder(
+            snapshot: snapshot, graceMicroseconds: settings.closingGraceSeconds * 1_000_000)
+        let built = dirty.map { builder.build($0, dimensions: interpreter.dimensions) }
+        let start = DispatchTime.now().uptimeNanoseconds
+        let results = ledger.commitAll(built.map(\.batch)) { index, change in
+            Self.score(change, snapshot, at: built[index].batch.completeTo)
+        }
+        let spent = (DispatchTime.now().uptimeNanoseconds - start) / 1_000
+        counters.commitMicrosecondsTotal.add(Int64(spent), ordering: .relaxed)
+        for (index, result) in results.enumerated() {
+            switch result {
+            case .success(let done):
+                finish(dirty[index], built[index].batch, done, built[index].admittedHere)
+            case .failure: counters.commitFailures.add(1, ordering: .relaxed)
+            }
+        }
     }
 
     /// Tries until the ledger has the batch, or has another owner's.
