@@ -9,7 +9,8 @@ final class RedisServer {
         port = try FreePort.find()
         child = try ChildProcess([
             "redis-server", "--port", "\(port)", "--bind", "127.0.0.1", "--save", "",
-            "--appendonly", "no", "--logfile", "/dev/null", "--loglevel", "warning", "--daemonize", "no",
+            "--appendonly", "no", "--logfile", "/dev/null", "--loglevel", "warning", "--daemonize",
+            "no",
         ])
         for _ in 0..<500 {
             if (try? command(["PING"]))?.hasPrefix("PONG") == true { return }
@@ -33,8 +34,10 @@ final class RedisServer {
                 let calls = line.firstRange(of: ":calls=").map({ line[$0.upperBound...] })?
                     .prefix(while: \.isNumber), let calls = Int(calls), !name.hasPrefix("config")
             else { continue }
-            let isFromClient = ["fcall", "function", "info", "ping", "hello", "auth", "select",
-                "client", "eval"].contains { name.hasPrefix($0) }
+            let isFromClient = [
+                "fcall", "function", "info", "ping", "hello", "auth", "select",
+                "client", "eval",
+            ].contains { name.hasPrefix($0) }
             if isFromClient { byClients += calls } else { inFunctions += calls }
         }
         return (byClients, inFunctions)
