@@ -31,7 +31,8 @@ struct Stores: Sendable {
             atPath: configuration.dataDirectory, withIntermediateDirectories: true)
         let ledger = try SQLLedger(path: configuration.dataDirectory + "/ledger.db")
         let catalog = try CatalogManager(
-            ledger: ledger, hash: try installationKey(ledger), clock: clock, logger: logger)
+            ledger: ledger, hash: try InstallationKey.load(configuration.dataDirectory, ledger),
+            clock: clock, logger: logger)
         if let path = configuration.catalogPath {
             _ = try await catalog.apply(CatalogFile.read(path), dryRun: false)
         }
@@ -47,19 +48,6 @@ struct Stores: Sendable {
                 "--http \(configuration.http) is not a loopback address, and there is no API key: "
                     + "name a file of keys with --api-keys-file, or listen on 127.0.0.1")
         }
-    }
-
-    private static func installationKey(_ ledger: SQLLedger) throws -> KeyHash {
-        let bytes = try ledger.installationSecret("key_hash") {
-            (0..<16).map { _ in UInt8.random(in: .min ... .max) }
-        }
-        func word(_ start: Int) -> UInt64 {
-            (0..<8).reduce(0) { $0 | UInt64(bytes[start + $1]) << UInt64($1 * 8) }
-        }
-        guard bytes.count == 16 else {
-            throw ConfigurationError("the ledger's key_hash is damaged; restore it from a backup")
-        }
-        return KeyHash(k0: word(0), k1: word(8))
     }
 
     private static func openShared(
