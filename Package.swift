@@ -160,6 +160,7 @@ let package = Package(
                 "UsageAggregation",
             ]),
         tests("IntegrationTests", ["tollgate", "KafkaClient", "RedisClient", "SQLClient"]),
+        tests("ClientTests", ["tollgate", "MeteringModel"] + nio),
         tests("TidyTests", []),
     ],
     cxxLanguageStandard: .cxx17

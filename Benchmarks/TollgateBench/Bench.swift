@@ -6,7 +6,7 @@ import Foundation
 @main
 struct Bench: AsyncParsableCommand {
     enum Part: String, CaseIterable, ExpressibleByArgument {
-        case decisions, decode, ledger, metering, http
+        case decisions, decode, ledger, memory, kafka, http
     }
 
     static let configuration = CommandConfiguration(
@@ -34,8 +34,10 @@ struct Bench: AsyncParsableCommand {
                 case .decisions: try DecisionBenchmark(options: options, report: report).run()
                 case .decode: try DecodeBenchmark(options: options, report: report).run()
                 case .ledger: try LedgerBenchmark(options: options, report: report).run()
-                case .metering:
-                    try await MeteringBenchmark(options: options, report: report).run()
+                case .memory:
+                    try await MeteringBenchmark(options: options, report: report).fromMemory()
+                case .kafka:
+                    try await MeteringBenchmark(options: options, report: report).fromKafka()
                 case .http: try HTTPBenchmark(options: options, report: report).run()
                 }
             } catch {

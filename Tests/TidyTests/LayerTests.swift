@@ -13,7 +13,7 @@ import Testing
         "Logging": .adapters, "Yams": .adapters, "Foundation": .adapters,
         "FoundationEssentials": .adapters,
         "NIOCore": .edges, "NIOPosix": .edges, "NIOHTTP1": .edges, "NIOConcurrencyHelpers": .edges,
-        "ArgumentParser": .program, "FoundationNetworking": .program, "Dispatch": .program,
+        "ArgumentParser": .program, "Dispatch": .program,
     ]
 
     /// A module below the floor that the list above gives it, with the reason.

@@ -1,30 +1,80 @@
 import Foundation
 
 /// A program that a benchmark starts, and ends with itself.
+///
+/// Spawned directly: Foundation's `Process` waits on a run loop, which spins when it is waited for
+/// on a thread of the concurrency pool.
 final class ChildProcess {
-    private let process = Process()
-    private let output = Pipe()
+    let identifier: pid_t
+    private let output: Int32
+    private var hasEnded = false
+    private var status: Int32 = 0
 
+    /// - Parameter arguments: the program, found by `PATH`, and what it gets.
     init(_ arguments: [String]) throws {
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = arguments
-        process.standardOutput = output
-        process.standardInput = FileHandle.nullDevice
-        try process.run()
+        var ends: [Int32] = [-1, -1]
+        // SAFETY (all of this initialiser): every pointer is to a local that outlives the call it
+        // is handed to; the argument strings are freed after the spawn.
+        guard unsafe pipe(&ends) == 0 else { throw BenchmarkFailure("no pipe") }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        output = ends[0]
+        var actions = unsafe posix_spawn_file_actions_t()
+        unsafe posix_spawn_file_actions_init(&actions)
+        unsafe posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
+        unsafe posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        // Threads of the pool block signals, and a child would inherit that.
+        var attributes = posix_spawnattr_t()
+        var noSignals = sigset_t()
+        unsafe sigemptyset(&noSignals)
+        unsafe posix_spawnattr_init(&attributes)
+        unsafe posix_spawnattr_setsigmask(&attributes, &noSignals)
+        unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+        var words = unsafe arguments.map { unsafe strdup($0) } + [nil]
+        defer { for unsafe word in unsafe words { unsafe free(word) } }
+        var child: pid_t = 0
+        let code = unsafe posix_spawnp(
+            &child, arguments[0], &actions, &attributes, &words, environ)
+        unsafe posix_spawnattr_destroy(&attributes)
+        unsafe posix_spawn_file_actions_destroy(&actions)
+        close(ends[1])
+        identifier = child
+        guard code == 0 else {
+            hasEnded = true
+            throw BenchmarkFailure("cannot start \(arguments[0]); is it installed?")
+        }
     }
 
-    deinit { stop() }
+    deinit {
+        stop()
+        close(output)
+    }
 
-    var identifier: Int32 { process.processIdentifier }
-    var isRunning: Bool { process.isRunning }
+    var isRunning: Bool {
+        if !hasEnded { reap(WNOHANG) }
+        return !hasEnded
+    }
+
+    private func reap(_ flags: Int32) {
+        // SAFETY: the call fills a field of this object.
+        hasEnded = unsafe waitpid(identifier, &status, flags) != 0
+    }
+
+    /// - Returns: nothing more comes when it is empty.
+    private func read() -> [UInt8] {
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        // SAFETY: the buffer has as many bytes as the call is told.
+        let count = unsafe Glibc.read(output, &buffer, buffer.count)
+        return Array(buffer.prefix(max(0, count)))
+    }
 
     /// Waits for a line on its standard output.
     func line(startingWith prefix: String) throws -> String {
-        var text = ""
+        var bytes: [UInt8] = []
         while true {
-            let data = output.fileHandleForReading.availableData
-            if data.isEmpty { throw BenchmarkFailure("the program ended before `\(prefix)`") }
-            text += String(decoding: data, as: UTF8.self)
+            let more = read()
+            if more.isEmpty { throw BenchmarkFailure("the program ended before `\(prefix)`") }
+            bytes += more
+            let text = String(decoding: bytes, as: UTF8.self)
             if let line = text.split(separator: "\n").first(where: { $0.hasPrefix(prefix) }) {
                 return String(line)
             }
@@ -42,22 +92,22 @@ final class ChildProcess {
     }
 
     func stop() {
-        guard process.isRunning else { return }
-        process.terminate()
-        process.waitUntilExit()
+        guard !hasEnded else { return }
+        kill(identifier, SIGTERM)
+        reap(0)
     }
 
     /// Runs a program to its end.
     /// - Returns: what it wrote to its standard output.
     static func output(_ arguments: [String]) throws -> String {
         let child = try ChildProcess(arguments)
-        let data = child.output.fileHandleForReading.readDataToEndOfFile()
-        child.process.waitUntilExit()
-        let text = String(decoding: data, as: UTF8.self)
-        guard child.process.terminationStatus == 0 else {
+        var bytes: [UInt8] = []
+        while case let more = child.read(), !more.isEmpty { bytes += more }
+        child.reap(0)
+        let text = String(decoding: bytes, as: UTF8.self)
+        guard child.status == 0 else {
             throw BenchmarkFailure(
-                "`\(arguments.joined(separator: " "))` ended with "
-                    + "\(child.process.terminationStatus): \(text)")
+                "`\(arguments.joined(separator: " "))` ended with \(child.status): \(text)")
         }
         return text
     }

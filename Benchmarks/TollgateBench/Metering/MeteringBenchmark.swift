@@ -8,14 +8,14 @@ struct MeteringBenchmark {
     let options: BenchOptions
     let report: Report
 
-    func run() async throws {
+    private func workload() throws -> Workload {
         let load = try Workload(count: options.isSmoke ? 100_000 : 2_000_000)
-        Report.say("metering: \(load.count) events of \(Int(load.bytesPerEvent)) bytes")
-        try await fromMemory(load)
-        try await fromKafka(load)
+        Report.say("  \(load.count) events of \(Int(load.bytesPerEvent)) bytes")
+        return load
     }
 
-    private func fromMemory(_ load: Workload) async throws {
+    func fromMemory() async throws {
+        let load = try workload()
         for (name, target) in [
             ("metering from memory, no ledger", MeteringRun.Target.nothing),
             ("metering from memory to ledger", .ledger),
@@ -41,7 +41,8 @@ struct MeteringBenchmark {
         }
     }
 
-    private func fromKafka(_ load: Workload) async throws {
+    func fromKafka() async throws {
+        let load = try workload()
         let topic = try KafkaTopic(load)
         try topic.fill()
         let redis = try RedisServer()

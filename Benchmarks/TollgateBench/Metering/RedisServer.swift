@@ -9,7 +9,7 @@ final class RedisServer {
         port = try FreePort.find()
         child = try ChildProcess([
             "redis-server", "--port", "\(port)", "--bind", "127.0.0.1", "--save", "",
-            "--appendonly", "no", "--loglevel", "warning", "--daemonize", "no",
+            "--appendonly", "no", "--logfile", "/dev/null", "--loglevel", "warning", "--daemonize", "no",
         ])
         for _ in 0..<500 {
             if (try? command(["PING"]))?.hasPrefix("PONG") == true { return }
@@ -30,8 +30,8 @@ final class RedisServer {
         var inFunctions = 0
         for line in try command(["INFO", "commandstats"]).split(whereSeparator: \.isNewline) {
             guard let name = line.split(separator: ":").first?.dropFirst("cmdstat_".count),
-                let calls = line.split(separator: "calls=").last?.split(separator: ",").first
-                    .flatMap({ Int($0) }), !name.hasPrefix("config")
+                let calls = line.firstRange(of: ":calls=").map({ line[$0.upperBound...] })?
+                    .prefix(while: \.isNumber), let calls = Int(calls), !name.hasPrefix("config")
             else { continue }
             let isFromClient = ["fcall", "function", "info", "ping", "hello", "auth", "select",
                 "client", "eval"].contains { name.hasPrefix($0) }

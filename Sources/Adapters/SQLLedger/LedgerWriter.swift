@@ -37,20 +37,49 @@ final class LedgerWriter {
         _ batch: LedgerBatch, score: (UsageChange) -> [Crossing]
     ) throws(LedgerError) -> LedgerCommit {
         try connection.transaction(mapping: { LedgerError($0) }) { () throws(LedgerError) in
-            try advance(batch)
-            let changes = try addUsage(batch.usage)
-            try addRollups(batch.rollups)
-            do throws(SQLError) {
-                let crossings = try addCrossings(of: changes, score)
-                try addDedupeBlock(batch)
-                try addSetAside(batch.setAside)
-                try addAdmissions(batch.admissions)
-                try apply(batch.reservations)
-                try addAdjustments(batch.adjustments)
-                return LedgerCommit(changes: changes, newCrossings: crossings)
-            } catch {
-                throw LedgerError(error)
+            try write(batch, score)
+        }
+    }
+
+    /// One transaction with a savepoint per batch. A batch refused by what it says (fenced,
+    /// overflow) is undone alone; when the database itself fails, everything is.
+    func commitAll(
+        _ batches: [LedgerBatch], score: (Int, UsageChange) -> [Crossing]
+    ) throws(LedgerError) -> [Result<LedgerCommit, LedgerError>] {
+        try connection.transaction(mapping: { LedgerError($0) }) { () throws(LedgerError) in
+            var results: [Result<LedgerCommit, LedgerError>] = []
+            results.reserveCapacity(batches.count)
+            for (index, batch) in batches.enumerated() {
+                do throws(LedgerError) {
+                    let done = try connection.savepoint(mapping: { LedgerError($0) }) {
+                        () throws(LedgerError) in try write(batch) { score(index, $0) }
+                    }
+                    results.append(.success(done))
+                } catch {
+                    guard error.code == .fenced || error.code == .overflow else { throw error }
+                    results.append(.failure(error))
+                }
             }
+            return results
+        }
+    }
+
+    private func write(
+        _ batch: LedgerBatch, _ score: (UsageChange) -> [Crossing]
+    ) throws(LedgerError) -> LedgerCommit {
+        try advance(batch)
+        let changes = try addUsage(batch.usage)
+        try addRollups(batch.rollups)
+        do throws(SQLError) {
+            let crossings = try addCrossings(of: changes, score)
+            try addDedupeBlock(batch)
+            try addSetAside(batch.setAside)
+            try addAdmissions(batch.admissions)
+            try apply(batch.reservations)
+            try addAdjustments(batch.adjustments)
+            return LedgerCommit(changes: changes, newCrossings: crossings)
+        } catch {
+            throw LedgerError(error)
         }
     }
 

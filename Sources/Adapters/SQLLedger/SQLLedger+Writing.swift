@@ -23,6 +23,18 @@ extension SQLLedger: UsageLedger {
         try withWriter { (writer) throws(LedgerError) in try writer.commit(batch, score: score) }
     }
 
+    package func commitAll(
+        _ batches: [LedgerBatch], score: (Int, UsageChange) -> [Crossing]
+    ) -> [Result<LedgerCommit, LedgerError>] {
+        do throws(LedgerError) {
+            return try withWriter { (writer) throws(LedgerError) in
+                try writer.commitAll(batches, score: score)
+            }
+        } catch {
+            return batches.map { _ in .failure(error) }
+        }
+    }
+
     /// Marks are kept by the batch: each comes with the append time of its batch's last record,
     /// and the whole batch comes when that is at or after `since`.
     package func dedupeMarks(

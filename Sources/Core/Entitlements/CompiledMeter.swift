@@ -1,8 +1,8 @@
 public import MeteringModel
 
 /// A meter with its paths turned into slots: positions in `CatalogSnapshot.paths`, which an event
-/// decoder fills once for all meters.
-public struct CompiledMeter: Sendable {
+/// decoder fills once for all meters. A class, so that handing one on costs no copies of arrays.
+public final class CompiledMeter: Sendable {
     public struct GroupSlot: Sendable, Hashable {
         public let name: String
         public let slot: Int
@@ -40,4 +40,17 @@ public struct CompiledMeter: Sendable {
     public let groupBySlots: [GroupSlot]
     public let filters: [FilterSlot]
     public let allowsNegative: Bool
+
+    init(
+        meterIndex: Int, aggregation: Aggregation, scale: Int, valueSlot: Int?,
+        groupBySlots: [GroupSlot], filters: [FilterSlot], allowsNegative: Bool
+    ) {
+        self.meterIndex = meterIndex
+        self.aggregation = aggregation
+        self.scale = scale
+        self.valueSlot = valueSlot
+        self.groupBySlots = groupBySlots
+        self.filters = filters
+        self.allowsNegative = allowsNegative
+    }
 }

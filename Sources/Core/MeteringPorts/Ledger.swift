@@ -243,12 +243,34 @@ package protocol UsageLedger: AnyObject, Sendable {
     func commit(
         _ batch: LedgerBatch, score: (UsageChange) -> [Crossing]
     ) throws(LedgerError) -> LedgerCommit
+    /// Commits batches of different partitions together, which spares writing the same pages once
+    /// per partition. Each is in the ledger whole or not at all, as its result says; one that
+    /// another owner has fenced off or that would overflow does not keep the others out.
+    /// - Parameter score: as for `commit`; gets the index of the change's batch.
+    func commitAll(
+        _ batches: [LedgerBatch], score: (Int, UsageChange) -> [Crossing]
+    ) -> [Result<LedgerCommit, LedgerError>]
     /// Dedupe marks of a partition, oldest first, from records appended at or after `since`.
     func dedupeMarks(
         partition: Int32, since: Timestamp, _ body: (DedupeMark, Timestamp) -> Void
     ) throws(LedgerError)
     /// Drops dedupe blocks appended before `instant`, and admissions decided before `admissions`.
     func prune(dedupeBefore instant: Timestamp, admissionsBefore: Timestamp) throws(LedgerError)
+}
+
+extension UsageLedger {
+    /// One after the other, for ledgers that gain nothing by doing it together.
+    package func commitAll(
+        _ batches: [LedgerBatch], score: (Int, UsageChange) -> [Crossing]
+    ) -> [Result<LedgerCommit, LedgerError>] {
+        batches.enumerated().map { index, batch in
+            do throws(LedgerError) {
+                return .success(try commit(batch) { score(index, $0) })
+            } catch {
+                return .failure(error)
+            }
+        }
+    }
 }
 
 package struct LedgerError: Error, Sendable, CustomStringConvertible {

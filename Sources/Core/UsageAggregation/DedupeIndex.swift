@@ -93,64 +93,63 @@ public struct DedupeIndex: ~Copyable {
         return mark & 0xffff_0000_0000_0000 | mixed & 0xffff_ffff_ffff
     }
 
-    /// One open-addressing table of (fingerprint, place) pairs, grown at two thirds full.
+    /// One open-addressing table of (fingerprint, place) pairs, grown at two thirds full. A pair
+    /// lies together, so that a look-up costs one miss of the cache and storing after it none.
     private struct Generation {
         let startMicroseconds: Int64
-        var keys: [UInt64]
-        var values: [UInt64]
-        var count = 0
+        /// Fingerprint, place, fingerprint, place, …
+        private var words: [UInt64]
+        private(set) var count = 0
 
-        var capacity: Int { keys.count }
+        var capacity: Int { words.count / 2 }
 
         init(startMicroseconds: Int64) {
             self.startMicroseconds = startMicroseconds
-            keys = [UInt64](repeating: 0, count: 1 << 12)
-            values = [UInt64](repeating: 0, count: 1 << 12)
+            words = [UInt64](repeating: 0, count: 2 << 12)
         }
 
+        /// Where `key` lies or, when it is not there, where it would.
+        @inline(__always)
+        private func position(_ key: UInt64) -> Int {
+            let mask = words.count &- 1
+            var index = Int(truncatingIfNeeded: key &>> 7) &<< 1 & mask
+            while words[index] != 0, words[index] != key { index = (index &+ 2) & mask }
+            return index
+        }
+
+        @inline(__always)
         func find(_ key: UInt64) -> UInt64? {
-            let mask = keys.count &- 1
-            var index = Int(truncatingIfNeeded: key &>> 7) & mask
-            while true {
-                let known = keys[index]
-                if known == key { return values[index] == 0 ? nil : values[index] }
-                if known == 0 { return nil }
-                index = (index &+ 1) & mask
-            }
+            let index = position(key)
+            let value = words[index &+ 1]
+            return words[index] == 0 || value == 0 ? nil : value
         }
 
         mutating func insert(_ key: UInt64, _ value: UInt64) {
-            if count * 3 >= keys.count * 2 { grow() }
+            if count * 6 >= words.count * 2 { grow() }
             place(key, value)
         }
 
         /// Keeps the key, so that probe chains stay whole, and drops its value.
         mutating func vacate(_ key: UInt64) {
-            let mask = keys.count &- 1
-            var index = Int(truncatingIfNeeded: key &>> 7) & mask
-            while keys[index] != 0 {
-                if keys[index] == key { values[index] = 0 }
-                index = (index &+ 1) & mask
-            }
+            let index = position(key)
+            if words[index] == key { words[index &+ 1] = 0 }
         }
 
+        @inline(__always)
         private mutating func place(_ key: UInt64, _ value: UInt64) {
-            let mask = keys.count &- 1
-            var index = Int(truncatingIfNeeded: key &>> 7) & mask
-            while keys[index] != 0, keys[index] != key { index = (index &+ 1) & mask }
-            if keys[index] == 0 { count &+= 1 }
-            keys[index] = key
-            values[index] = value
+            let index = position(key)
+            if words[index] == 0 { count &+= 1 }
+            words[index] = key
+            words[index &+ 1] = value
         }
 
         private mutating func grow() {
-            let oldKeys = keys
-            let oldValues = values
-            keys = [UInt64](repeating: 0, count: oldKeys.count * 2)
-            values = [UInt64](repeating: 0, count: oldKeys.count * 2)
+            let old = words
+            words = [UInt64](repeating: 0, count: old.count * 2)
             count = 0
-            for index in oldKeys.indices where oldKeys[index] != 0 && oldValues[index] != 0 {
-                place(oldKeys[index], oldValues[index])
+            for index in stride(from: 0, to: old.count, by: 2)
+            where old[index] != 0 && old[index + 1] != 0 {
+                place(old[index], old[index + 1])
             }
         }
     }

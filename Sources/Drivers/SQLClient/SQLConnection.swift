@@ -162,6 +162,36 @@ package final class SQLConnection {
         return value
     }
 
+    /// Runs `body` inside a transaction under way: what it did is undone when it throws, and the
+    /// transaction goes on. Not to be nested.
+    package func savepoint<Result, Failure: Error>(
+        mapping: (SQLError) -> Failure, _ body: () throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        do {
+            try statement("SAVEPOINT part").run()
+        } catch {
+            throw mapping(error)
+        }
+        let outcome: Swift.Result<Result, Failure>
+        do throws(Failure) {
+            outcome = .success(try body())
+        } catch {
+            outcome = .failure(error)
+        }
+        do {
+            if case .failure = outcome {
+                for statement in statements.values { statement.reset() }
+                try statement("ROLLBACK TO part").run()
+            }
+            try statement("RELEASE part").run()
+        } catch {
+            // SQLite has ended the whole transaction by itself (disk full, I/O error).
+            if case .failure(let failure) = outcome { throw failure }
+            throw mapping(error)
+        }
+        return try outcome.get()
+    }
+
     /// The same, for a body that throws `SQLError`.
     package func transaction<Result>(
         _ mode: TransactionMode = .immediate, _ body: () throws(SQLError) -> Result

@@ -24,7 +24,8 @@ final class EventInterpreter {
 
     /// One meter's share of the event at hand, kept until the whole event is known to be good.
     private struct PendingValue {
-        var meter: CompiledMeter
+        var meter: Int
+        var aggregation: Aggregation
         var value: Int64
         var member: UInt64
         var dimensions: Int32
@@ -119,10 +120,9 @@ final class EventInterpreter {
             > settings.closingGraceSeconds * 1_000_000
         for item in pending {
             add(
-                meter: item.meter.meterIndex, item.meter.aggregation, customer: customer,
-                value: item.value, at: at, member: item.member,
-                dimensions: item.dimensions, admitted: 0, admittedHere: 0, isLate: isLate,
-                to: target)
+                meter: item.meter, item.aggregation, customer: customer, value: item.value,
+                at: at, member: item.member, dimensions: item.dimensions, admitted: 0,
+                admittedHere: 0, isLate: isLate, to: target)
         }
         counters.counted.add(1, ordering: .relaxed)
         return nil
@@ -134,8 +134,10 @@ final class EventInterpreter {
     ) -> EventProblem? {
         pending.removeAll(keepingCapacity: true)
         for meter in meters {
-            if !EventValues.passes(event, meter.filters) { continue }
-            var item = PendingValue(meter: meter, value: 1, member: 0, dimensions: 0)
+            if !meter.filters.isEmpty, !EventValues.passes(event, meter.filters) { continue }
+            var item = PendingValue(
+                meter: meter.meterIndex, aggregation: meter.aggregation, value: 1, member: 0,
+                dimensions: 0)
             if let slot = meter.valueSlot {
                 if meter.aggregation == .unique {
                     let member = event.withValue(slot) { kind, text in
@@ -215,8 +217,7 @@ final class EventInterpreter {
 
     func add(
         meter: Int, _ aggregation: Aggregation, customer: Int, value: Int64, at: Timestamp,
-        member: UInt64,
-        dimensions: Int32, admitted: Int64, admittedHere: Int64, isLate: Bool,
+        member: UInt64, dimensions: Int32, admitted: Int64, admittedHere: Int64, isLate: Bool,
         to target: PartitionFold
     ) {
         let start = segments.start(

@@ -26,8 +26,8 @@ struct HealthCommand: ClientCommand {
         let address =
             admin ?? ConnectionOptions.environment("TOLLGATE_ADMIN")
             ?? ConnectionOptions.defaultAdmin
-        let url = try ConnectionOptions.url(address, option: "--admin")
-        let adminClient = APIClient(base: url, apiKey: nil)
+        let base = try ServerAddress(address, option: "--admin")
+        let adminClient = APIClient(base: base, apiKey: nil)
         let alive = try await adminClient.exchange(
             APIRequest(.get, ["healthz"], timeoutSeconds: 5))
         let ready = try await adminClient.exchange(APIRequest(.get, ["readyz"], timeoutSeconds: 5))

@@ -45,7 +45,7 @@ struct NearLimitCommand: ClientCommand {
         let next = try await pages.read(client) { (data) throws(ClientFailure) in
             if connection.json { Terminal.result(json: data) }
             let page = try client.decoded(NearLimitAnswer.self, from: data)
-            for entry in page.customers {
+            for entry in page.entries {
                 table.add([
                     entry.customer, entry.feature, entry.plan ?? "", entry.used.description,
                     entry.limit.description, Self.percent(entry.share.text),

@@ -1,8 +1,5 @@
 import Foundation
-
-#if canImport(FoundationNetworking)
-    import FoundationNetworking
-#endif
+import NIOHTTP1
 
 /// One HTTP request to the server.
 struct APIRequest: Sendable {
@@ -48,35 +45,27 @@ struct APIReply: Sendable {
 
 /// Speaks to one server. A reply with a status other than 2xx is a failure except to `exchange`.
 struct APIClient: Sendable {
-    let base: URL
+    let base: ServerAddress
     private let apiKey: String?
 
-    init(base: URL, apiKey: String?) {
+    init(base: ServerAddress, apiKey: String?) {
         self.base = base
         self.apiKey = apiKey
     }
 
     /// - Throws: `unreachable` when there is no HTTP reply at all.
     func exchange(_ request: APIRequest) async throws(ClientFailure) -> APIReply {
-        let urlRequest = try urlRequest(for: request)
-        // A session of its own means a connection of its own. Foundation on Linux repeats a request
-        // whose kept connection has died, but waits for a body that it has read already, until
-        // the request times out. On a fresh connection the loss is reported at once. Share one
-        // session when swift-corelibs-foundation rewinds the body.
-        let session = URLSession(configuration: .ephemeral)
-        defer { session.finishTasksAndInvalidate() }
-        do {
-            let (body, response) = try await session.data(for: urlRequest)
-            guard let http = response as? HTTPURLResponse else {
-                throw ClientFailure(.internalError, "the answer of \(base) is not HTTP")
-            }
-            let retryAfter = http.value(forHTTPHeaderField: "Retry-After").flatMap(Double.init)
-            return APIReply(
-                status: http.statusCode, retryAfterSeconds: retryAfter, body: body)
-        } catch let failure as ClientFailure {
-            throw failure
+        do throws(HTTPExchangeError) {
+            return try await HTTPExchange.run(
+                base, head: head(of: request), body: request.body,
+                timeoutSeconds: request.timeoutSeconds)
         } catch {
-            throw ClientFailure(.unreachable, unreachableMessage(error))
+            throw ClientFailure(
+                .unreachable,
+                """
+                cannot reach \(base): \(error.reason)
+                Is `tollgate serve` running? Name another address with --server or TOLLGATE_SERVER.
+                """)
         }
     }
 
@@ -87,26 +76,26 @@ struct APIClient: Sendable {
         return reply.body
     }
 
-    private func urlRequest(for request: APIRequest) throws(ClientFailure) -> URLRequest {
-        var text = base.absoluteString
-        for segment in request.path { text += "/" + Self.percentEncoded(segment) }
+    private func head(of request: APIRequest) -> HTTPRequestHead {
+        var target = ""
+        for segment in request.path { target += "/" + Self.percentEncoded(segment) }
         let query = request.query.map {
             Self.percentEncoded($0.name) + "=" + Self.percentEncoded($0.value)
         }
-        if !query.isEmpty { text += "?" + query.joined(separator: "&") }
-        guard let url = URL(string: text) else {
-            throw ClientFailure(.usage, "\(text) is not a URL")
-        }
-        var result = URLRequest(url: url)
-        result.httpMethod = request.method.rawValue
-        result.timeoutInterval = request.timeoutSeconds
-        result.setValue("application/json", forHTTPHeaderField: "Accept")
+        if !query.isEmpty { target += "?" + query.joined(separator: "&") }
+        var headers = HTTPHeaders([
+            ("Host", base.authority), ("Accept", "application/json"), ("Connection", "close"),
+        ])
         if let body = request.body {
-            result.httpBody = body
-            result.setValue(request.contentType, forHTTPHeaderField: "Content-Type")
+            headers.add(name: "Content-Type", value: request.contentType)
+            headers.add(name: "Content-Length", value: String(body.count))
+        } else if request.method == .post {
+            headers.add(name: "Content-Length", value: "0")
         }
-        if let apiKey { result.setValue("Bearer \(apiKey)", forHTTPHeaderField: "Authorization") }
-        return result
+        if let apiKey { headers.add(name: "Authorization", value: "Bearer \(apiKey)") }
+        return HTTPRequestHead(
+            version: .http1_1, method: HTTPMethod(rawValue: request.method.rawValue), uri: target,
+            headers: headers)
     }
 
     /// Everything but RFC 3986's unreserved characters is encoded, so no value can add a segment
@@ -126,20 +115,5 @@ struct APIClient: Sendable {
             }
         }
         return result
-    }
-
-    private func unreachableMessage(_ error: any Error) -> String {
-        let reason: String
-        switch (error as? URLError)?.code {
-        case .timedOut: reason = "no answer in time"
-        case .cannotFindHost, .dnsLookupFailed: reason = "host not found"
-        case .cannotConnectToHost: reason = "connection refused"
-        case .networkConnectionLost: reason = "connection lost"
-        default: reason = error.localizedDescription
-        }
-        return """
-            cannot reach \(base): \(reason)
-            Is `tollgate serve` running? Name another address with --server or TOLLGATE_SERVER.
-            """
     }
 }

@@ -75,7 +75,7 @@ struct NearLimitAnswer: Decodable, Sendable {
         var enforcement: String?
         var projectedExhaustion: String?
     }
-    var customers: [Entry]
+    var entries: [Entry]
     var next: String?
 }
 

@@ -21,7 +21,8 @@ struct ConnectionOptions: ParsableArguments {
 
     func makeClient() throws(ClientFailure) -> APIClient {
         let address = server ?? Self.environment("TOLLGATE_SERVER") ?? Self.defaultServer
-        return APIClient(base: try Self.url(address, option: "--server"), apiKey: try apiKey())
+        return APIClient(
+            base: try ServerAddress(address, option: "--server"), apiKey: try apiKey())
     }
 
     /// The variable's value; nil when unset or empty.
@@ -30,19 +31,6 @@ struct ConnectionOptions: ParsableArguments {
             return nil
         }
         return value
-    }
-
-    /// An `http://` or `https://` address without path; `host:port` alone means HTTP.
-    static func url(_ text: String, option: String) throws(ClientFailure) -> URL {
-        let full = text.contains("://") ? text : "http://" + text
-        let trimmed = full.hasSuffix("/") ? String(full.dropLast()) : full
-        guard let url = URL(string: trimmed), let host = url.host, !host.isEmpty,
-            ["http", "https"].contains(url.scheme ?? "")
-        else {
-            throw ClientFailure(
-                .usage, "\(option): \(text) is not an address like \(defaultServer)")
-        }
-        return url
     }
 
     private func apiKey() throws(ClientFailure) -> String? {
