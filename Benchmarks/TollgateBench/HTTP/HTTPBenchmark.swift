@@ -63,18 +63,18 @@ struct HTTPBenchmark {
         let port = try FreePort.find()
         let path = folder.path + "/nginx.conf"
         try """
-            daemon off; master_process off; worker_processes 1;
-            pid \(folder.path)/nginx.pid; error_log /dev/null crit;
-            events { worker_connections 256; }
-            http {
-                access_log off; keepalive_requests 100000000;
-                client_body_temp_path \(folder.path)/body; proxy_temp_path \(folder.path)/proxy;
-                fastcgi_temp_path \(folder.path)/fastcgi; uwsgi_temp_path \(folder.path)/uwsgi;
-                scgi_temp_path \(folder.path)/scgi;
-                server { listen 127.0.0.1:\(port); location / { return 200 "ok"; } }
-            }
+        daemon off; master_process off; worker_processes 1;
+        pid \(folder.path)/nginx.pid; error_log /dev/null crit;
+        events { worker_connections 256; }
+        http {
+            access_log off; keepalive_requests 100000000;
+            client_body_temp_path \(folder.path)/body; proxy_temp_path \(folder.path)/proxy;
+            fastcgi_temp_path \(folder.path)/fastcgi; uwsgi_temp_path \(folder.path)/uwsgi;
+            scgi_temp_path \(folder.path)/scgi;
+            server { listen 127.0.0.1:\(port); location / { return 200 "ok"; } }
+        }
 
-            """.write(toFile: path, atomically: true, encoding: .utf8)
+        """.write(toFile: path, atomically: true, encoding: .utf8)
         let child = try ChildProcess([
             "taskset", "-c", Self.serverCore, "nginx", "-c", path, "-p", folder.path,
         ])
@@ -136,24 +136,24 @@ struct HTTPBenchmark {
             : """
             local parts = {}
             for offset = 1, \(batchCount) do local index = number + offset; parts[offset] = \(question) end
-            return '[' .. table.concat(parts, ',') .. ']'
+            return '{"checks":[' .. table.concat(parts, ',') .. ']}'
             """
         try """
-            local function body(number) \(body) end
-            local requests = {}
-            local last = 0
-            function init(arguments)
-                local headers = {["Content-Type"] = "application/json"}
-                for number = 1, 1000 do
-                    requests[number] = wrk.format("POST", nil, headers, body(number))
-                end
+        local function body(number) \(body) end
+        local requests = {}
+        local last = 0
+        function init(arguments)
+            local headers = {["Content-Type"] = "application/json"}
+            for number = 1, 1000 do
+                requests[number] = wrk.format("POST", nil, headers, body(number))
             end
-            function request()
-                last = last % 1000 + 1
-                return requests[last]
-            end
+        end
+        function request()
+            last = last % 1000 + 1
+            return requests[last]
+        end
 
-            """.write(toFile: path, atomically: true, encoding: .utf8)
+        """.write(toFile: path, atomically: true, encoding: .utf8)
         return path
     }
 }

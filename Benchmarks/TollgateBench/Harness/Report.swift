@@ -45,7 +45,8 @@ final class Report {
             }
             return "| " + padded.joined(separator: " | ") + " |"
         }
-        let rule = "|" + widths.map { String(repeating: "-", count: $0 + 2) }.joined(separator: "|")
+        let rule =
+            "|" + widths.map { String(repeating: "-", count: $0 + 2) }.joined(separator: "|")
             + "|"
         return ([line(head), rule] + lines.map(line)).joined(separator: "\n")
     }

@@ -9,8 +9,10 @@ final class RedisServer {
         port = try FreePort.find()
         child = try ChildProcess([
             "redis-server", "--port", "\(port)", "--bind", "127.0.0.1", "--save", "",
-            "--appendonly", "no", "--logfile", "/dev/null", "--loglevel", "warning", "--daemonize", "no",
+            "--appendonly", "no", "--logfile", "/dev/null", "--loglevel", "warning", "--daemonize",
+            "no",
         ])
+        usleep(300_000)
         for _ in 0..<500 {
             if (try? command(["PING"]))?.hasPrefix("PONG") == true { return }
             usleep(10_000)
@@ -20,7 +22,7 @@ final class RedisServer {
 
     @discardableResult
     func command(_ words: [String]) throws -> String {
-        try ChildProcess.output(["redis-cli", "-p", "\(port)"] + words)
+        try ChildProcess.output(["redis-cli", "-e", "-p", "\(port)"] + words)
     }
 
     /// Commands that clients have called since the last `CONFIG RESETSTAT`; those that scripts call
@@ -33,8 +35,10 @@ final class RedisServer {
                 let calls = line.firstRange(of: ":calls=").map({ line[$0.upperBound...] })?
                     .prefix(while: \.isNumber), let calls = Int(calls), !name.hasPrefix("config")
             else { continue }
-            let isFromClient = ["fcall", "function", "info", "ping", "hello", "auth", "select",
-                "client", "eval"].contains { name.hasPrefix($0) }
+            let isFromClient = [
+                "fcall", "function", "info", "ping", "hello", "auth", "select",
+                "client", "eval",
+            ].contains { name.hasPrefix($0) }
             if isFromClient { byClients += calls } else { inFunctions += calls }
         }
         return (byClients, inFunctions)
