@@ -19,30 +19,64 @@ extension KafkaIntegration {
             try await server.decision("/v1/check", #"{"customer":"c5","feature":"calls"}"#).used
         }
 
+        private static let reservation =
+            #"{"customer":"c5","feature":"seats","quantity":80,"ttl_seconds":600,"id":"held"}"#
+
         @Test func aLostAcknowledgementIsChargedOnce() async throws {
             let kafka = try KafkaFixture(partitions: 2)
             let server = try await started(kafka)
             try kafka.cluster.setRoundTrip(milliseconds: 2_500)
-            let lost = try await server.post("/v1/consume", Self.question)
-            #expect(lost.status == 503, "\(lost.text)")
-            #expect(lost.headers["retry-after"] != nil)
-            try kafka.cluster.setRoundTrip(milliseconds: 0)
-            let again = try await eventually("an answer") { () -> DecisionAnswer? in
-                let answer = try await server.post("/v1/consume", Self.question)
-                return answer.status == 200 ? try answer.read() : nil
+            async let consuming = server.post("/v1/consume", Self.question)
+            async let reserving = server.post("/v1/reservations", Self.reservation)
+            for lost in try await [consuming, reserving] {
+                #expect(lost.status == 503, "\(lost.text)")
+                #expect(lost.headers["retry-after"] != nil)
             }
-            #expect(again.allowed)
-            try await expectSeven(server)
+            try kafka.cluster.setRoundTrip(milliseconds: 0)
+            #expect(try await answered(server, "/v1/consume", Self.question).allowed)
+            let held = try await answered(server, "/v1/reservations", Self.reservation)
+            #expect(held.allowed)
+            let id = try #require(held.reservation_id)
+            try await expect(server, used: 7, seats: 0, held: 80)
+
+            try kafka.cluster.setRoundTrip(milliseconds: 2_500)
+            let path = "/v1/reservations/\(id)/commit"
+            let lost = try await server.post(path, #"{"quantity":30}"#)
+            #expect(lost.status == 503, "\(lost.text)")
+            try kafka.cluster.setRoundTrip(milliseconds: 0)
+            #expect(try await answered(server, path, #"{"quantity":30}"#).committed == 30)
+            try await expect(server, used: 7, seats: 30, held: 0)
             try await server.killAndRestart()
-            try await expectSeven(server)
+            try await expect(server, used: 7, seats: 30, held: 0)
         }
 
-        private func expectSeven(_ server: TollgateServer) async throws {
-            let expected: Set = [
-                Totals.Row(customer: "c5", meter: "calls", count: 1, value: 7)
+        /// Asks until the answer is not 503.
+        private func answered(
+            _ server: TollgateServer, _ path: String, _ body: String
+        ) async throws -> DecisionAnswer {
+            try await eventually("an answer to \(path)") {
+                let answer = try await server.post(path, body)
+                #expect([200, 503].contains(answer.status), "\(answer.text)")
+                return answer.status == 200 ? try answer.read() : nil
+            }
+        }
+
+        private func expect(
+            _ server: TollgateServer, used: Int64, seats: Int64, held: Int64
+        ) async throws {
+            var expected: Set = [
+                Totals.Row(customer: "c5", meter: "calls", count: 1, value: used)
             ]
+            if seats > 0 {
+                expected.insert(
+                    Totals.Row(customer: "c5", meter: "seats", count: 1, value: seats))
+            }
             #expect(try await server.settled(expected) == expected)
-            #expect(try await used(server) == 7)
+            #expect(try await self.used(server) == used)
+            let check = try await server.decision(
+                "/v1/check", #"{"customer":"c5","feature":"seats"}"#)
+            #expect(check.used == seats)
+            #expect(check.held == held)
             #expect(try await server.reconcile().drifts == [])
         }
 

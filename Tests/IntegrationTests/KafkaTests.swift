@@ -65,27 +65,39 @@ extension KafkaIntegration {
         }
 
         private static func addBad(_ number: Int, _ key: String, _ plan: inout Plan) {
-            let bad: [(String, KafkaFixture.Record)] = [
+            func event(
+                _ data: String = #"{"total_tokens":1}"#, type: String = "llm.request",
+                subject: String? = nil, more: String = ""
+            ) -> KafkaFixture.Record {
+                .init(
+                    key: key,
+                    #"{"specversion":"1.0","id":"bad\#(number)","source":"k",\#(more)"#
+                        + #""type":"\#(type)","subject":"\#(subject ?? key)","data":\#(data)}"#)
+            }
+            let deep = String(repeating: "[", count: 2_000) + String(repeating: "]", count: 2_000)
+            var invalid = event()
+            invalid.value = invalid.value.map { bytes in
+                bytes.map { $0 == UInt8(ascii: "k") ? 0xFF : $0 }
+            }
+            var bad: [(String, KafkaFixture.Record)] = [
                 ("malformed", .init(key: key, "garbage \(number)")),
                 ("null_payload", .init(key: key, nil)),
                 ("missing_id", .init(key: key, #"{"specversion":"1.0","type":"llm.request"}"#)),
-                (
-                    "unknown_subject",
-                    .init(
-                        key: key,
-                        #"{"specversion":"1.0","id":"q\#(number)","source":"k","#
-                            + #""type":"llm.request","subject":"nobody","data":{"total_tokens":1}}"#
-                    )
-                ),
-                (
-                    "negative_value",
-                    .init(
-                        key: key,
-                        #"{"specversion":"1.0","id":"n\#(number)","source":"k","#
-                            + #""type":"llm.request","subject":"\#(key)","data":{"total_tokens":-1}}"#
-                    )
-                ),
+                ("unknown_subject", event(subject: "nobody")),
+                ("unknown_type", event(type: "no.such")),
+                ("negative_value", event(#"{"total_tokens":-1}"#)),
+                ("value_overflow", event(#"{"total_tokens":9223372036854775808}"#)),
+                ("invalid_value", event(#"{"total_tokens":"NaN"}"#)),
+                ("too_deep", event(#"{"total_tokens":1,"deep":\#(deep)}"#)),
+                ("invalid_utf8", invalid),
+                ("time_too_old", event(more: Integration.BadInput.time(-40 * 86_400))),
+                ("time_in_future", event(more: Integration.BadInput.time(3_600))),
+                ("reserved_type", event(type: "tollgate.admission.v1")),
             ]
+            if number == 0 {
+                let long = String(repeating: "x", count: 1_100_000)
+                bad = [("too_large", event(#"{"total_tokens":1,"text":"\#(long)"}"#))]
+            }
             let (reason, record) = bad[number % bad.count]
             plan.bad[plan.records.count] = reason
             plan.records.append(record)

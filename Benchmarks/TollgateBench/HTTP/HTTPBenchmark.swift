@@ -136,7 +136,7 @@ struct HTTPBenchmark {
             : """
             local parts = {}
             for offset = 1, \(batchCount) do local index = number + offset; parts[offset] = \(question) end
-            return '[' .. table.concat(parts, ',') .. ']'
+            return '{"checks":[' .. table.concat(parts, ',') .. ']}'
             """
         try """
         local function body(number) \(body) end

@@ -12,6 +12,7 @@ final class RedisServer {
             "--appendonly", "no", "--logfile", "/dev/null", "--loglevel", "warning", "--daemonize",
             "no",
         ])
+        usleep(300_000)
         for _ in 0..<500 {
             if (try? command(["PING"]))?.hasPrefix("PONG") == true { return }
             usleep(10_000)
@@ -21,7 +22,7 @@ final class RedisServer {
 
     @discardableResult
     func command(_ words: [String]) throws -> String {
-        try ChildProcess.output(["redis-cli", "-p", "\(port)"] + words)
+        try ChildProcess.output(["redis-cli", "-e", "-p", "\(port)"] + words)
     }
 
     /// Commands that clients have called since the last `CONFIG RESETSTAT`; those that scripts call

@@ -1,13 +1,15 @@
 import MeteringPorts
 
-/// Passes everything on, and tells when the partitions came: joining a group takes seconds in which
-/// nothing could be read.
-final class TimedReader: EventLogReader, PartitionAssignmentDelegate {
-    weak var assignmentDelegate: (any PartitionAssignmentDelegate)? {
-        didSet { inner.assignmentDelegate = self }
+/// Passes everything on, and tells when the poll began that brought the first records: joining a
+/// group takes seconds in which nothing can be read.
+final class TimedReader: EventLogReader {
+    var assignmentDelegate: (any PartitionAssignmentDelegate)? {
+        get { inner.assignmentDelegate }
+        set { inner.assignmentDelegate = newValue }
     }
     private let inner: any EventLogReader
     private let onStart: () -> Void
+    private var hasStarted = false
 
     init(_ inner: any EventLogReader, onStart: @escaping () -> Void) {
         self.inner = inner
@@ -18,8 +20,11 @@ final class TimedReader: EventLogReader, PartitionAssignmentDelegate {
         maxRecords: Int, timeoutMilliseconds: Int,
         _ body: (LogRecordInfo, _ headers: RawSpan, _ value: RawSpan) -> Void
     ) throws(EventLogError) -> Int {
-        try inner.poll(
+        if !hasStarted { onStart() }
+        let count = try inner.poll(
             maxRecords: maxRecords, timeoutMilliseconds: timeoutMilliseconds, body)
+        if count > 0 { hasStarted = true }
+        return count
     }
 
     func commitInformational(_ nextOffsets: [Int32: Int64]) {
@@ -28,14 +33,4 @@ final class TimedReader: EventLogReader, PartitionAssignmentDelegate {
 
     func endOffsets() throws(EventLogError) -> [Int32: Int64] { try inner.endOffsets() }
     func close() { inner.close() }
-
-    func partitionsAssigned(_ partitions: [Int32]) throws(EventLogError) -> [Int32: Int64] {
-        let answer = try assignmentDelegate?.partitionsAssigned(partitions) ?? [:]
-        onStart()
-        return answer
-    }
-
-    func partitionsRevoked(_ partitions: [Int32], isLost: Bool) {
-        assignmentDelegate?.partitionsRevoked(partitions, isLost: isLost)
-    }
 }

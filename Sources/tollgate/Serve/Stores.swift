@@ -29,7 +29,8 @@ struct Stores: Sendable {
         try DataDirectory.make(configuration.dataDirectory)
         let ledger = try SQLLedger(path: configuration.dataDirectory + "/ledger.db")
         let catalog = try CatalogManager(
-            ledger: ledger, hash: try installationKey(ledger), clock: clock, logger: logger)
+            ledger: ledger, hash: try InstallationKey.load(configuration.dataDirectory, ledger),
+            clock: clock, logger: logger)
         if let path = configuration.catalogPath {
             try await CatalogFile.apply(path, to: catalog)
         }
@@ -37,19 +38,6 @@ struct Stores: Sendable {
         let shared = try await openShared(configuration, clock: clock, logger: logger)
         return Stores(
             clock: clock, keys: keys, ledger: ledger, catalog: catalog, log: log, shared: shared)
-    }
-
-    private static func installationKey(_ ledger: SQLLedger) throws -> KeyHash {
-        let bytes = try ledger.installationSecret("key_hash") {
-            (0..<16).map { _ in UInt8.random(in: .min ... .max) }
-        }
-        func word(_ start: Int) -> UInt64 {
-            (0..<8).reduce(0) { $0 | UInt64(bytes[start + $1]) << UInt64($1 * 8) }
-        }
-        guard bytes.count == 16 else {
-            throw ConfigurationError("the ledger's key_hash is damaged; restore it from a backup")
-        }
-        return KeyHash(k0: word(0), k1: word(8))
     }
 
     private static func openShared(
