@@ -67,8 +67,10 @@ enum DataDirectory {
         while !files.fileExists(atPath: nearest.path), nearest.pathComponents.count > 1 {
             nearest.deleteLastPathComponent()
         }
-        var isFolder: ObjCBool = false
-        guard files.fileExists(atPath: nearest.path, isDirectory: &isFolder), isFolder.boolValue
+        let resolved = nearest.resolvingSymlinksInPath().path
+        guard
+            (try? files.attributesOfItem(atPath: resolved))?[.type] as? FileAttributeType
+                == .typeDirectory
         else { return "\(nearest.path) is not a folder" }
         return files.isWritableFile(atPath: nearest.path)
             ? nil : "\(nearest.path) may not be written by this user"
