@@ -38,7 +38,11 @@ extension Integration {
 
         /// Refused at the door, alone as well as inside a batch.
         static var refused: [Case] {
-            [
+            let deep = String(repeating: "[", count: 600) + String(repeating: "]", count: 600)
+            return [
+                Case(
+                    "nested too deeply",
+                    event(data: #"{"total_tokens":5,"deep":\#(deep)}"#), "too_deep"),
                 Case("no id", event(id: ""), "missing_id"),
                 Case("empty id", event(id: #""id":"","#), "missing_id"),
                 Case("no type", event(type: ""), "missing_type"),
@@ -72,9 +76,8 @@ extension Integration {
             ]
         }
 
-        /// Not one JSON document, or deeper than the edge looks: nothing of the request is taken.
+        /// Not one JSON document: nothing of the request is taken.
         static var malformed: [Case] {
-            let deep = String(repeating: "[", count: 600) + String(repeating: "]", count: 600)
             let ten = String(repeating: "x", count: 10 << 20)
             return [
                 Case("empty", "", "malformed"), Case("a word", "hello", "malformed"),
@@ -82,9 +85,6 @@ extension Integration {
                 Case("bare NaN", event(data: #"{"total_tokens":NaN}"#), "malformed"),
                 Case("two documents", event() + event(), "malformed"),
                 Case("not an object", "[[", "malformed"),
-                Case(
-                    "nested too deeply",
-                    event(data: #"{"total_tokens":5,"deep":\#(deep)}"#), "malformed"),
                 Case(
                     "10 MB", event(data: #"{"total_tokens":5,"text":"\#(ten)"}"#), "too_large",
                     status: 413),

@@ -30,10 +30,12 @@ extension Integration {
             try await server.killAtOnce()
 
             try remove(server, { $0.hasPrefix("ledger.db") || $0 == "installation.key" })
-            let ended = try await run([
-                try Places.program(), "serve", "--data-dir", server.dataDirectory, "--http",
-                "127.0.0.1:0", "--admin", "127.0.0.1:0",
-            ])
+            let ended = try await run(
+                try Places.program(),
+                [
+                    "serve", "--data-dir", server.dataDirectory, "--http", "127.0.0.1:0",
+                    "--admin", "127.0.0.1:0",
+                ], folder: server.folder, environment: [:])
             #expect(ended.code != 0)
             #expect(ended.errors.contains("installation.key is missing"), "\(ended.errors)")
         }

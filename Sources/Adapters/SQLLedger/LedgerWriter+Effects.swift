@@ -123,7 +123,7 @@ extension LedgerWriter {
 }
 
 extension SQLStatement {
-    fileprivate func bind(crossing: Crossing) throws(SQLError) {
+    func bind(crossing: Crossing) throws(SQLError) {
         try bind(crossing.id, at: 1)
         try bind(crossing.customer.rawValue, at: 2)
         try bind(crossing.feature.rawValue, at: 3)
@@ -160,7 +160,7 @@ extension SQLStatement {
     }
 }
 
-private let insertCrossing = """
+let insertCrossing = """
     INSERT INTO crossings (id, customer, feature, meter, period_start, period_end, threshold_kind,
         threshold_level, limit_units, used_before, used_after, scale, source, crossed_at,
         resolved_at)

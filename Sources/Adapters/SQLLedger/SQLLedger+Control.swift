@@ -30,6 +30,22 @@ extension SQLLedger: LedgerControl {
         }
     }
 
+    package func recordCrossings(_ crossings: [Crossing]) throws(LedgerError) {
+        try write { (connection) throws(SQLError) in
+            let insert = try connection.statement(insertCrossing)
+            let reopen = try connection.statement(
+                "UPDATE crossings SET resolved_at = NULL WHERE id = $1")
+            for crossing in crossings {
+                try insert.bind(crossing: crossing)
+                let isNew = try insert.step()
+                try insert.run()
+                if isNew { continue }
+                try reopen.bind(crossing.id, at: 1)
+                try reopen.run()
+            }
+        }
+    }
+
     package func undeliveredCrossings(limit: Int) throws(LedgerError) -> [StoredCrossing] {
         try read { (connection) throws(SQLError) in
             let query = try connection.statement(

@@ -29,6 +29,9 @@ package protocol LedgerQueries: AnyObject, Sendable {
 package protocol LedgerControl: AnyObject, Sendable {
     func markRedriven(_ sequences: [Int64]) throws(LedgerError)
     func resolveCrossings(_ ids: [String], at: Timestamp) throws(LedgerError)
+    /// Writes crossings that a change of limits made, not usage. One that is there already and was
+    /// resolved is open again.
+    func recordCrossings(_ crossings: [Crossing]) throws(LedgerError)
     /// Crossings that no dispatcher has delivered yet, oldest first.
     func undeliveredCrossings(limit: Int) throws(LedgerError) -> [StoredCrossing]
     func markDelivered(_ sequences: [Int64]) throws(LedgerError)

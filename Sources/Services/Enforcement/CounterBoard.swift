@@ -14,6 +14,9 @@ package final class CounterBoard: Sendable {
     package let catalog: CurrentCatalog
     private let queries: any LedgerQueries
     private let cold = Mutex<[UInt64: QuotaState]>([:])
+    /// Charges under way whose counter a new catalog took away, by what they are charged to; the
+    /// next counter for it takes them over. Read and written with `cold` locked.
+    private let orphans = Mutex<[Orphan: Int64]>([:])
     private let holds = Mutex<HoldBook>(HoldBook())
     /// Quotas with a hold; while it is 0 a check need not look for one.
     private let holdCount = Atomic<Int>(0)
@@ -28,6 +31,11 @@ package final class CounterBoard: Sendable {
         /// Charged here, not in the ledger yet.
         var inFlight: Int64
         var held: Int64
+    }
+
+    private struct Orphan: Hashable {
+        var customer: CustomerID
+        var meter: MeterKey
     }
 
     /// A quota found, with what a decision about it needs.
@@ -133,7 +141,7 @@ package final class CounterBoard: Sendable {
             guard let state = states[located.key], state.period.end.seconds == endingAt else {
                 return nil
             }
-            states[located.key]?.inFlight += quantity
+            states[located.key]?.inFlight = state.inFlight.addingSaturated(quantity)
             return state.period
         }
         if let period { return period }
@@ -146,7 +154,7 @@ package final class CounterBoard: Sendable {
     package func refund(_ key: UInt64, _ quantity: Int64, period: Period) {
         cold.withLock { states in
             guard var state = states[key], state.period == period else { return }
-            state.inFlight -= quantity
+            state.inFlight = state.inFlight.subtractingSaturated(quantity)
             states[key] = state
             _ = table.add(key, quantity, periodEnd: period.end.seconds)
         }
@@ -158,8 +166,8 @@ package final class CounterBoard: Sendable {
         holdCount.add(1, ordering: .acquiringAndReleasing)
         cold.withLock { states in
             guard var state = states[key], state.period == reservation.period else { return }
-            state.inFlight -= reservation.quantity
-            state.held += reservation.quantity
+            state.inFlight = state.inFlight.subtractingSaturated(reservation.quantity)
+            state.held = state.held.addingSaturated(reservation.quantity)
             states[key] = state
         }
     }
@@ -172,11 +180,12 @@ package final class CounterBoard: Sendable {
         holdCount.subtract(1, ordering: .acquiringAndReleasing)
         cold.withLock { states in
             guard var state = states[key], state.period == reservation.period else { return }
-            state.held -= reservation.quantity
-            state.inFlight += charged
+            state.held = state.held.subtractingSaturated(reservation.quantity)
+            state.inFlight = state.inFlight.addingSaturated(charged)
             states[key] = state
             _ = table.add(
-                key, reservation.quantity - charged, periodEnd: reservation.period.end.seconds)
+                key, reservation.quantity.subtractingSaturated(charged),
+                periodEnd: reservation.period.end.seconds)
         }
         return reservation
     }
@@ -187,11 +196,12 @@ package final class CounterBoard: Sendable {
         holdCount.add(1, ordering: .acquiringAndReleasing)
         cold.withLock { states in
             guard var state = states[key], state.period == reservation.period else { return }
-            state.held += reservation.quantity
-            state.inFlight -= charged
+            state.held = state.held.addingSaturated(reservation.quantity)
+            state.inFlight = state.inFlight.subtractingSaturated(charged)
             states[key] = state
             _ = table.add(
-                key, charged - reservation.quantity, periodEnd: reservation.period.end.seconds)
+                key, charged.subtractingSaturated(reservation.quantity),
+                periodEnd: reservation.period.end.seconds)
         }
     }
 
@@ -232,9 +242,11 @@ package final class CounterBoard: Sendable {
             if aggregation.isAdditive {
                 let mine =
                     located.quota.counting == .admission ? min(admittedHere, state.inFlight) : 0
-                let observed = reading - state.ledgerUsed - mine
-                _ = table.add(located.key, -observed, periodEnd: end)
-                state.inFlight -= mine
+                let observed = reading.subtractingSaturated(state.ledgerUsed)
+                    .subtractingSaturated(mine)
+                _ = table.add(
+                    located.key, Int64(0).subtractingSaturated(observed), periodEnd: end)
+                state.inFlight = state.inFlight.subtractingSaturated(mine)
             } else {
                 _ = table.setRemaining(
                     located.key, periodEnd: end,
@@ -270,19 +282,25 @@ package final class CounterBoard: Sendable {
                 if past.rule != quota.rule || past.meter != quota.meter
                     || past.aggregation != quota.aggregation
                 {
-                    states[key] = nil
-                    table.remove(key)
+                    drop(key, past, &states)
                     continue
                 }
                 table.updateDefinition(
                     key, quotaIndex: UInt32(index), policy: Self.policy(quota),
                     limitDelta: Self.base(quota).subtractingSaturated(Self.base(past)))
             }
-            for key in before.keys {
-                states[key] = nil
-                table.remove(key)
+            for (key, past) in before { drop(key, past, &states) }
+        }
+    }
+
+    private func drop(_ key: UInt64, _ quota: Quota, _ states: inout [UInt64: QuotaState]) {
+        if let state = states.removeValue(forKey: key), state.inFlight > 0 {
+            let orphan = Orphan(customer: quota.customer, meter: quota.meter)
+            orphans.withLock { known in
+                known[orphan] = (known[orphan] ?? 0).addingSaturated(state.inFlight)
             }
         }
+        table.remove(key)
     }
 
     /// Drops every counter; each is made anew from the ledger when it is next needed. Only while
@@ -303,6 +321,11 @@ package final class CounterBoard: Sendable {
         let row = UsageKey(
             customer: located.quota.customer, meter: located.quota.meter, period: period)
         let failure: LedgerError? = cold.withLock { states in
+            if located.snapshot !== catalog.load() {
+                return LedgerError(
+                    code: .busy, message: "the catalog has just changed; try again",
+                    isRetriable: true)
+            }
             // Somebody else may have done it while this one waited for the lock.
             if let cell = table.read(located.key), cell.periodEnd > now.seconds,
                 states[located.key] != nil
@@ -313,16 +336,21 @@ package final class CounterBoard: Sendable {
                 let stored = try queries.usage(row)
                 let used = stored?.state.reading(located.quota.aggregation) ?? 0
                 let held = holds.withLock { $0.units(located.key, period) }
+                let orphan = Orphan(
+                    customer: located.quota.customer, meter: located.quota.meter)
+                let inFlight =
+                    located.quota.counting == .admission
+                    ? orphans.withLock { $0.removeValue(forKey: orphan) } ?? 0 : 0
                 states[located.key] = QuotaState(
                     period: period, appliedCount: stored?.state.count ?? 0, ledgerUsed: used,
-                    inFlight: 0, held: held)
+                    inFlight: inFlight, held: held)
                 let index = located.snapshot.quotaIndex(
                     customer: located.customer, feature: located.quota.feature)
                 table.install(
                     located.key, quotaIndex: UInt32(index ?? 0),
                     policy: Self.policy(located.quota), periodEnd: period.end.seconds,
                     remaining: Self.base(located.quota).subtractingSaturated(used)
-                        .subtractingSaturated(held))
+                        .subtractingSaturated(held).subtractingSaturated(inFlight))
                 return nil
             } catch {
                 return error

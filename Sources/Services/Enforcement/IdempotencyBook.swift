@@ -34,7 +34,18 @@ package final class IdempotencyBook: Sendable {
     package init(capacity: Int = 1_000_000) { self.capacity = capacity }
 
     package static func key(_ customer: CustomerID, _ feature: FeatureKey, _ id: String) -> String {
-        "\(customer.rawValue.utf8.count):\(customer)\(feature.rawValue.utf8.count):\(feature)\(id)"
+        // Strings are equal when they look equal; ids are equal when their bytes are. Bytes beyond
+        // ASCII are therefore spelled out.
+        var bytes = ""
+        for byte in id.utf8 {
+            if byte < 0x80, byte != UInt8(ascii: "\\") {
+                bytes.unicodeScalars.append(Unicode.Scalar(byte))
+            } else {
+                bytes += "\\" + String(byte, radix: 16)
+            }
+        }
+        let owner = "\(customer.rawValue.utf8.count):\(customer)"
+        return owner + "\(feature.rawValue.utf8.count):\(feature)" + bytes
     }
 
     /// Waits while the same id is under way elsewhere.

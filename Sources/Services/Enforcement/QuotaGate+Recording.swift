@@ -43,13 +43,19 @@ extension QuotaGate {
     }
 
     /// Durability `fast`: nobody waits for the log, except `drain`.
-    func recordLater(_ append: LogAppend) {
+    func recordLater(_ append: LogAppend, undo: @escaping @Sendable () -> Void = {}) {
         let writer = writer
         let statistics = statistics
         statistics.beginRecordingLater()
         Task {
             defer { statistics.endRecordingLater() }
-            do { _ = try await writer.append([append]) } catch { statistics.lostRecord() }
+            do throws(EventLogError) {
+                _ = try await writer.append([append])
+            } catch {
+                statistics.lostRecord()
+                // What is certainly not recorded is not charged either: gate and bill agree.
+                if error.outcome == .notAppended { undo() }
+            }
         }
     }
 

@@ -38,14 +38,29 @@ extension QuotaGate {
                 code: .idConflict, message: "the id was used for another quantity at this moment")
         }
         defer { book.abandon(key) }
-        if let known = try known(id) {
-            guard known.quantity == quantity else {
-                throw GateError(
-                    code: .idConflict, message: "the id was used for another quantity")
+        return try await alone(id) { () async throws(GateError) in
+            if let known = try known(id) {
+                guard known.quantity == quantity else {
+                    throw GateError(
+                        code: .idConflict, message: "the id was used for another quantity")
+                }
+                return ReservationAnswer(decision: try answer(located, 0), reservation: known)
             }
-            return ReservationAnswer(decision: try answer(located, 0), reservation: known)
+            return try await open(id, located, quantity, timeToLiveSeconds)
         }
-        return try await open(id, located, quantity, timeToLiveSeconds)
+    }
+
+    /// One call at a time per reservation: while its end is on the way to the log, a second call
+    /// waits instead of finding neither an open hold nor an ended one.
+    private func alone(
+        _ id: String, _ body: () async throws(GateError) -> ReservationAnswer
+    ) async throws(GateError) -> ReservationAnswer {
+        let key = "end:" + id
+        guard case .mine = await book.claim(key, quantity: 0) else {
+            throw GateError(code: .unavailable, message: "reservation \(id) is busy; try again")
+        }
+        defer { book.abandon(key) }
+        return try await body()
     }
 
     /// An earlier reservation under the same id, open or not.
@@ -96,6 +111,12 @@ extension QuotaGate {
     package func commitReservation(
         _ id: String, actual: DecimalQuantity?
     ) async throws(GateError) -> ReservationAnswer {
+        try await alone(id) { () async throws(GateError) in try await commit(id, actual) }
+    }
+
+    private func commit(
+        _ id: String, _ actual: DecimalQuantity?
+    ) async throws(GateError) -> ReservationAnswer {
         guard let hold = board.openHold(id) else {
             return try closed(id, wanted: .committed)
         }
@@ -123,15 +144,19 @@ extension QuotaGate {
     }
 
     package func releaseReservation(_ id: String) async throws(GateError) -> ReservationAnswer {
-        guard let hold = board.openHold(id) else { return try closed(id, wanted: .released) }
-        return try await close(hold, as: .released)
+        try await alone(id) { () async throws(GateError) in
+            guard let hold = board.openHold(id) else { return try closed(id, wanted: .released) }
+            return try await close(hold, as: .released)
+        }
     }
 
     /// Frees holds past their time; called about once a second.
     package func expireReservations() async {
         for hold in board.holdsExpired(at: clock.now()) {
             do {
-                _ = try await close(hold, as: .expired)
+                _ = try await alone(hold.id) { () async throws(GateError) in
+                    try await close(hold, as: .expired)
+                }
             } catch {
                 logger.warning("hold \(hold.id) could not be ended: \(error.message)")
             }

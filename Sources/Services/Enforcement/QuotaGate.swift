@@ -43,6 +43,10 @@ package final class QuotaGate: EntitlementGate {
         self.completeTo = completeTo
     }
 
+    /// The largest quantity of one request: sums of many stay inside Int64, and every store (Redis
+    /// counts exactly up to 2^53) can hold it.
+    static let quantityMax: Int64 = 1 << 53
+
     /// Unique in this process's life and, with the instance, beyond it.
     func nextID() -> String { "\(instance)-\(sequence.add(1, ordering: .relaxed).newValue)" }
 
@@ -182,7 +186,8 @@ package final class QuotaGate: EntitlementGate {
     ) async throws(EventLogError) {
         let append = LogAppend(key: located.quota.customer.rawValue, value: record)
         if located.quota.durability == .fast {
-            recordLater(append)
+            let (board, key) = (board, located.key)
+            recordLater(append) { board.refund(key, quantity, period: period) }
             return
         }
         do throws(EventLogError) {
@@ -382,6 +387,11 @@ package final class QuotaGate: EntitlementGate {
         }
         if units < 0 {
             throw GateError(code: .invalidQuantity, message: "quantity is below zero")
+        }
+        if units > Self.quantityMax {
+            throw GateError(
+                code: .invalidQuantity,
+                message: "quantity is beyond 2^53 of the meter's smallest units")
         }
         return units
     }

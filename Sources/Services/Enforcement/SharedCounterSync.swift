@@ -247,10 +247,18 @@ package final class SharedCounterSync: Sendable {
     ) async {
         guard await barrier.enter() else { return }
         defer { barrier.leave() }
+        if quantity == 0 { return }
         let request = CounterAdmission(
-            key: key(located, period), quantity: quantity, hardLimit: nil)
+            key: key(located, period),
+            quantity: quantity.magnitude > 1 << 53 ? 1 << 53 : abs(quantity),
+            hardLimit: nil)
         do throws(SharedCounterError) {
-            try await store.giveBack([request])
+            if quantity < 0 {
+                // More was used than had been granted: that is charged whatever the limit says.
+                _ = try await store.admit([request])
+            } else {
+                try await store.giveBack([request])
+            }
         } catch {
             // Whether it took effect or not, the ledger knows: rebuild from it.
             restart("a give-back failed: \(error.message)")

@@ -239,7 +239,7 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
             let horizon = settings.dedupeWindowSeconds + settings.dedupeWindowSeconds / 4
             try? ledger.prune(
                 dedupeBefore: today.adding(seconds: -horizon),
-                admissionsBefore: today.adding(seconds: -86_400))
+                admissionsBefore: today.adding(seconds: -horizon))
         }
     }
 
@@ -300,7 +300,7 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
                 case .fenced:
                     resolveFenced(fold, batch)
                     return
-                case .overflow:
+                case .overflow, .misconfigured:
                     batch = OverflowGuard(queries: queries).withoutOverflow(batch)
                 default:
                     attempt += 1

@@ -29,7 +29,8 @@ struct OverflowGuard {
                     offset: -(batch.nextOffset * 1_000 + number) - 1, appendedAt: batch.completeTo,
                     reason: "total_overflow",
                     detail: "\(row.delta.count) events with a total of \(row.delta.value) units of "
-                        + "meter \(row.key.meter) for customer \(row.key.customer) do not fit 64 bits",
+                        + "meter \(row.key.meter) for customer \(row.key.customer) do not fit what is "
+                        + "stored: 64 bits, or another aggregation",
                     payload: []))
             number += 1
         }
@@ -41,9 +42,9 @@ struct OverflowGuard {
     }
 
     private func fits(_ row: UsageDelta) -> Bool {
-        guard row.aggregation.isAdditive || row.aggregation == .avg,
-            let stored = try? queries.usage(row.key)
-        else { return true }
+        guard let stored = try? queries.usage(row.key) else { return true }
+        if stored.aggregation != row.aggregation { return false }
+        guard row.aggregation.isAdditive || row.aggregation == .avg else { return true }
         return !stored.state.value.addingReportingOverflow(row.delta.value).overflow
     }
 

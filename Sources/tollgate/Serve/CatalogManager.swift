@@ -5,7 +5,6 @@ import Logging
 import Metering
 import MeteringModel
 import MeteringPorts
-import QuotaEngine
 import Synchronization
 import YAMLCatalog
 
@@ -65,6 +64,9 @@ final class CatalogManager: CatalogAdministration {
         } catch {
             throw CatalogProblems([.init(line: 0, column: 0, message: "\(error)")])
         }
+        if let problem = Self.refusal(old.catalog, next.catalog) {
+            throw CatalogProblems([.init(line: 1, column: 1, message: problem)])
+        }
         let lines = CatalogDiff.lines(from: before == 0 ? nil : old.catalog, to: next.catalog)
         if dryRun || lines.isEmpty {
             return CatalogChange(revision: before, lines: lines, isApplied: false)
@@ -87,6 +89,22 @@ final class CatalogManager: CatalogAdministration {
         return CatalogChange(revision: revision, lines: lines, isApplied: true)
     }
 
+    /// What no change may do: make the usage on record unreadable, or wipe everything by mistake.
+    private static func refusal(_ old: Catalog, _ next: Catalog) -> String? {
+        if next.meters.isEmpty, next.features.isEmpty, next.plans.isEmpty, next.customers.isEmpty {
+            return "the document is empty; a catalog names meters, features, plans and customers"
+        }
+        for meter in next.meters {
+            guard let before = old.meters.first(where: { $0.key == meter.key }) else { continue }
+            if before.aggregation != meter.aggregation || before.scale != meter.scale {
+                return
+                    "meter \"\(meter.key)\" has usage on record as \(before.aggregation.rawValue) "
+                    + "at scale \(before.scale); give the changed meter a new key"
+            }
+        }
+        return nil
+    }
+
     static func compile(
         _ yaml: String, revision: Int64, hash: KeyHash, ledger: (any LedgerControl)?
     ) throws -> CatalogSnapshot {
@@ -100,42 +118,5 @@ final class CatalogManager: CatalogAdministration {
             versions[plan.key] = try ledger.planVersion(plan.key, digest: digest)
         }
         return try document.compile(revision: revision, hash: hash) { versions[$0] ?? 0 }
-    }
-}
-
-/// Crossings that a new catalog makes moot: the limit was raised above the usage.
-enum CrossingResolution {
-    static func resolve(
-        _ snapshot: CatalogSnapshot, ledger: any LedgerControl & LedgerQueries, now: Timestamp
-    ) throws {
-        var after: Int64 = 0
-        var resolved: [String] = []
-        while true {
-            let page = try ledger.crossings(customer: nil, since: nil, after: after, limit: 1_000)
-            guard let last = page.last else { break }
-            after = last.sequence
-            for stored in page where stored.crossing.resolvedAt == nil {
-                if try isMoot(stored.crossing, snapshot, ledger, now) {
-                    resolved.append(stored.crossing.id)
-                }
-            }
-        }
-        if !resolved.isEmpty { try ledger.resolveCrossings(resolved, at: now) }
-    }
-
-    private static func isMoot(
-        _ crossing: Crossing, _ snapshot: CatalogSnapshot, _ ledger: any LedgerQueries,
-        _ now: Timestamp
-    ) throws -> Bool {
-        guard crossing.period.end > now else { return false }
-        guard let customer = snapshot.customerIndex(crossing.customer),
-            let index = snapshot.quotaIndex(customer: customer, feature: crossing.feature)
-        else { return true }
-        let quota = snapshot.quotas[index]
-        guard let level = crossing.threshold.level(of: quota.limit) else { return true }
-        let row = UsageKey(
-            customer: crossing.customer, meter: crossing.meter, period: crossing.period)
-        let used = try ledger.usage(row)?.state.reading(quota.aggregation) ?? 0
-        return used < level
     }
 }

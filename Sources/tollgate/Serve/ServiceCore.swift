@@ -18,10 +18,12 @@ struct ServiceCore: Sendable {
     let reports: UsageReports
     let operations: OperationsReport
     let logger: Logger
+    private let dedupeSeconds: Int64
 
     init(_ stores: Stores, _ configuration: Configuration, logger: Logger) {
         self.stores = stores
         self.logger = logger
+        dedupeSeconds = configuration.dedupeDays * 86_400
         let (clock, ledger, log) = (stores.clock, stores.ledger, stores.log)
         let catalog = stores.catalog.current
         let instance = String(UInt64.random(in: .min ... .max), radix: 16)
@@ -80,7 +82,8 @@ struct ServiceCore: Sendable {
     func restore() throws {
         let ledger = stores.ledger
         board.restoreHolds(try ledger.openReservations())
-        let since = stores.clock.now().adding(seconds: -86_400)
+        // As long as the log itself would take a repeated id for a duplicate.
+        let since = stores.clock.now().adding(seconds: -dedupeSeconds)
         gate.book.restore(try ledger.admissions(since: since))
         tracker.refillIndex()
     }
@@ -97,7 +100,8 @@ struct ServiceCore: Sendable {
                 board.adopt(old, next)
                 tracker.refillIndex()
                 do {
-                    try CrossingResolution.resolve(next, ledger: ledger, now: clock.now())
+                    try CrossingResolution.follow(
+                        from: old, to: next, ledger: ledger, now: clock.now())
                     return nil
                 } catch {
                     return "\(error)"

@@ -9,8 +9,12 @@ struct JSONCursor {
     /// Depth of objects and arrays that a request may nest; deeper ones are refused.
     static let nestingDepthMax = 16
 
+    /// For splitting a batch: the event that nests too deeply is refused by itself, later.
+    static let batchDepthMax = 1_000
+
     var index = 0
     var depth = 0
+    var depthMax = Self.nestingDepthMax
 
     /// A string's content between its quotes; `isPlain` when it holds no escape.
     struct Text: Equatable {
@@ -194,8 +198,8 @@ struct JSONCursor {
 
     private mutating func descend() throws(BodyFailure) {
         depth += 1
-        if depth > Self.nestingDepthMax {
-            throw failure("nested deeper than \(Self.nestingDepthMax) levels")
+        if depth > depthMax {
+            throw failure("nested deeper than \(depthMax) levels")
         }
     }
 

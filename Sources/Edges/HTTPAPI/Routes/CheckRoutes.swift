@@ -140,30 +140,44 @@ struct CheckRoutes: Sendable {
         return key
     }
 
+    private struct Outcome: Sendable {
+        var index: Int
+        var result: Result<Decision, GateError>
+    }
+
+    /// A function of its own, with a struct as its answer: a tuple made in the task's closure under
+    /// typed throws came back damaged in release builds of Swift 6.3.1.
+    private static func consumeOne(
+        _ gate: any EntitlementGate, _ question: EntitlementQuestion, _ index: Int
+    ) async -> Outcome {
+        let result: Result<Decision, GateError>
+        do throws(GateError) {
+            result = .success(try await gate.consume(question))
+        } catch {
+            result = .failure(error)
+        }
+        return Outcome(index: index, result: result)
+    }
+
     /// Each question has an outcome of its own. They are charged side by side, so that those that
     /// wait for the log wait together; answers keep the order of the questions.
     private func consumeAll(
         _ questions: [EntitlementQuestion]
     ) async -> [Result<Decision, GateError>] {
         let gate = self.gate
-        return await withTaskGroup(of: (Int, Result<Decision, GateError>).self) { group in
+        return await withTaskGroup(of: Outcome.self) { group in
             var results = [Result<Decision, GateError>?](repeating: nil, count: questions.count)
             var next = 0
             func start() {
                 guard next < questions.count else { return }
-                let (index, question) = (next, questions[next])
+                let index = next
+                let question = questions[index]
                 next += 1
-                group.addTask {
-                    do throws(GateError) {
-                        return (index, .success(try await gate.consume(question)))
-                    } catch {
-                        return (index, .failure(error))
-                    }
-                }
+                group.addTask { await Self.consumeOne(gate, question, index) }
             }
             for _ in 0..<Self.consumeWidth { start() }
-            while let (index, result) = await group.next() {
-                results[index] = result
+            while let outcome = await group.next() {
+                results[outcome.index] = outcome.result
                 start()
             }
             return results.compactMap { $0 }

@@ -29,6 +29,7 @@ struct EventBatch {
         isBatch = false
         let bytes = body.readableBytesSpan
         var cursor = JSONCursor()
+        cursor.depthMax = JSONCursor.batchDepthMax
         elements = [try Self.element(&cursor, bytes, body)]
         try cursor.end(bytes)
     }
@@ -38,6 +39,7 @@ struct EventBatch {
         isBatch = true
         let bytes = body.readableBytesSpan
         var cursor = JSONCursor()
+        cursor.depthMax = JSONCursor.batchDepthMax
         var isFirst = true
         try cursor.beginArray(bytes)
         while try cursor.nextElement(bytes, isFirst: &isFirst) {
