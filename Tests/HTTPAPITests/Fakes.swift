@@ -242,7 +242,8 @@ final class FakeReporting: UsageReporting {
 
     func reconcile() async throws(QueryError) -> ReconcileReport {
         ReconcileReport(
-            eventsRead: 10, eventsCounted: 9, duplicates: 1, rowsCompared: 4,
+            eventsRead: 15, eventsCounted: 9, duplicates: 1, setAside: 2, filtered: 2,
+            controlEvents: 1, rowsCompared: 4,
             drifts: [
                 .init(
                     customer: "acme", meter: "tokens", period: nil, store: "ledger", recounted: 5,

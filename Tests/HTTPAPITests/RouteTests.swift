@@ -99,6 +99,9 @@ import Testing
                     == #"{"totals":[{"customer":"acme","meter":"tokens","count":3,"value":99}]}"#)
             let report = try await server.send("POST", "/v1/reconcile")
             #expect(try report.json["duplicates"] as? Int == 1)
+            #expect(try report.json["set_aside"] as? Int == 2)
+            #expect(try report.json["filtered"] as? Int == 2)
+            #expect(try report.json["control_events"] as? Int == 1)
             #expect((try report.json["drifts"] as? [Any])?.count == 1)
         }
     }

@@ -14,8 +14,13 @@ extension LedgerError {
             isRetriable = true
         case .busy:
             code = .busy
-            advice = "Another process holds the ledger: stop it."
             isRetriable = true
+            if error.sql == nil {
+                // The directory's lock: its message names the holder and says what to do.
+                self.init(code: code, message: error.message, isRetriable: isRetriable)
+                return
+            }
+            advice = "Another process holds the ledger: stop it."
         case .outOfRange:
             code = .overflow
             advice = "A sum left the range of 64-bit units; nothing of this commit was written."

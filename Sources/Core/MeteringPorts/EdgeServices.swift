@@ -239,20 +239,31 @@ package struct ReconcileReport: Sendable {
             self.stored = stored
         }
     }
+    /// The sum of the five counts that follow.
     package var eventsRead: Int64
     package var eventsCounted: Int64
     package var duplicates: Int64
+    /// Dead letters, and events of subjects that no customer has.
+    package var setAside: Int64
+    /// Events that no meter's filter let through.
+    package var filtered: Int64
+    /// Tollgate's own events that carry no usage: holds opened and closed.
+    package var controlEvents: Int64
     package var rowsCompared: Int64
     package var drifts: [Drift]
     /// What could not be compared, in words.
     package var notes: [String]
     package init(
-        eventsRead: Int64, eventsCounted: Int64, duplicates: Int64, rowsCompared: Int64,
-        drifts: [Drift], notes: [String]
+        eventsRead: Int64, eventsCounted: Int64, duplicates: Int64, setAside: Int64,
+        filtered: Int64, controlEvents: Int64, rowsCompared: Int64, drifts: [Drift],
+        notes: [String]
     ) {
         self.eventsRead = eventsRead
         self.eventsCounted = eventsCounted
         self.duplicates = duplicates
+        self.setAside = setAside
+        self.filtered = filtered
+        self.controlEvents = controlEvents
         self.rowsCompared = rowsCompared
         self.drifts = drifts
         self.notes = notes

@@ -22,6 +22,7 @@ struct ControlFold {
             guard let reservation = reservation(fields) else { return malformed(type) }
             if interpreter.isFirst(fingerprint, content: content, info, target) {
                 target.reservations.append(.opened(reservation))
+                interpreter.counters.holds.add(1, ordering: .relaxed)
             }
             return nil
         case ControlEvent.reservationClosedType:
@@ -31,6 +32,7 @@ struct ControlFold {
             if interpreter.isFirst(fingerprint, content: content, info, target) {
                 target.reservations.append(
                     .closed(id: fields[.reservation], state: state, committed: 0))
+                interpreter.counters.holds.add(1, ordering: .relaxed)
             }
             return nil
         default: return malformed(type)

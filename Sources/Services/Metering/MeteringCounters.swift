@@ -9,6 +9,8 @@ package final class MeteringCounters: Sendable {
     /// Known type, but no filter let it through.
     package let filtered = Atomic<Int64>(0)
     package let control = Atomic<Int64>(0)
+    /// Tollgate's own events that carry no usage: holds opened and closed.
+    package let holds = Atomic<Int64>(0)
     package let commits = Atomic<Int64>(0)
     package let commitFailures = Atomic<Int64>(0)
     package let commitMicrosecondsTotal = Atomic<Int64>(0)

@@ -154,7 +154,10 @@ package final class Reconciler: Sendable {
         }
         var report = ReconcileReport(
             eventsRead: read, eventsCounted: counters.counted.load(ordering: .relaxed),
-            duplicates: counters.duplicates.load(ordering: .relaxed), rowsCompared: 0, drifts: [],
+            duplicates: counters.duplicates.load(ordering: .relaxed),
+            setAside: counters.setAsideByReason().reduce(0) { $0 + $1.count },
+            filtered: counters.filtered.load(ordering: .relaxed),
+            controlEvents: counters.holds.load(ordering: .relaxed), rowsCompared: 0, drifts: [],
             notes: [])
         if snapshot.revision > 1 {
             report.notes.append(

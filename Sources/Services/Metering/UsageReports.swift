@@ -44,7 +44,8 @@ package final class UsageReports: UsageReporting {
             throw QueryError(
                 code: .invalid,
                 message: "meter \(meter.key) has no dimension \(name); it has "
-                    + "\(meter.groupBy.map(\.name).joined(separator: ", "))")
+                    + (meter.groupBy.isEmpty
+                        ? "none" : meter.groupBy.map(\.name).joined(separator: ", ")))
         }
         let now = clock.now()
         let end = to ?? now.adding(seconds: 1)

@@ -48,19 +48,41 @@ struct Configuration: Sendable {
             host == "localhost" || host == "::1" || host.hasPrefix("127.")
         }
 
+        /// Whether a listener on one of the two hosts can keep the other from the same port.
+        func overlaps(_ other: HostPort) -> Bool {
+            let everywhere: Set = ["0.0.0.0", "::"]
+            return host == other.host || everywhere.contains(host)
+                || everywhere.contains(other.host)
+        }
+
         var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
     }
 }
 
+/// Why `serve` cannot start, for people, and the exit code that says so to programs.
 struct ConfigurationError: Error, CustomStringConvertible {
     var description: String
-    init(_ description: String) { self.description = description }
+    var exit: ServeExit
+    init(_ description: String, exit: ServeExit = .configuration) {
+        self.description = description
+        self.exit = exit
+    }
+}
+
+/// How `serve` ends when it does not end well; the numbers are those of sysexits.h.
+enum ServeExit: Int32, Sendable {
+    case configuration = 64
+    case catalog = 65
+    /// A port is taken, or Kafka cannot be reached.
+    case unavailable = 69
+    case other = 70
 }
 
 /// The flags of `tollgate serve`; a flag not given leaves the value to the environment or the file.
 struct ServeOptions: ParsableArguments {
     @Option(help: "Folder of the embedded stores.") var dataDir: String?
-    @Option(help: "Catalog YAML, applied at start.") var catalog: String?
+    @Option(help: "Catalog YAML, applied at every start; without it the ledger's is kept.")
+    var catalog: String?
     @Option(help: "Address of the API; port 0 picks a free one.") var http: String?
     @Option(help: "Address of /metrics, /healthz and /readyz.") var admin: String?
     @Option(help: "Kafka bootstrap servers; without it the embedded journal is the event log.")
@@ -77,36 +99,39 @@ struct ServeOptions: ParsableArguments {
     @Option(help: "trace, debug, info, warning or error.") var logLevel: String?
     @Option(help: "YAML file with the same names as the flags.") var config: String?
     @Option(help: "Days an event id is remembered for.") var dedupeDays: Int64?
-    @Option(help: "Not in this version: gRPC for Envoy.") var grpc: String?
-    @Option(help: "Not in this version: PostgreSQL ledger.") var database: String?
+    // Accepted only to say that they are planned; hidden, so that help promises nothing.
+    @Option(help: ArgumentHelp("Not in this version: gRPC for Envoy.", visibility: .hidden))
+    var grpc: String?
+    @Option(help: ArgumentHelp("Not in this version: PostgreSQL ledger.", visibility: .hidden))
+    var database: String?
 
     func resolve(environment: [String: String]) throws -> Configuration {
         var file = try ConfigurationFile(path: config ?? environment["TOLLGATE_CONFIG"])
-        func value(_ flag: String?, _ name: String) -> String? {
-            let inFile = file.take(name)
+        func value(_ flag: String?, _ name: String) throws -> String? {
+            let inFile = try file.take(name)
             let variable = "TOLLGATE_" + name.uppercased().replacing("-", with: "_")
             return flag ?? environment[variable] ?? inFile
         }
         var result = Configuration()
-        if value(grpc, "grpc") != nil {
+        if try value(grpc, "grpc") != nil {
             throw ConfigurationError("--grpc is not in this version; gateways ask over HTTP")
         }
-        if value(database, "database") != nil {
+        if try value(database, "database") != nil {
             throw ConfigurationError(
                 "--database is not in this version; the ledger is SQLite in --data-dir")
         }
-        result.dataDirectory = value(dataDir, "data-dir") ?? result.dataDirectory
-        result.catalogPath = value(catalog, "catalog")
-        if let text = value(http, "http") { result.http = try .init(text, "--http") }
-        if let text = value(admin, "admin") { result.admin = try .init(text, "--admin") }
-        result.kafka = value(kafka, "kafka")
-        result.topic = value(topic, "topic") ?? result.topic
-        result.group = value(group, "group") ?? result.group
-        result.alertsTopic = value(alertsTopic, "alerts-topic") ?? result.alertsTopic
-        result.redis = value(redis, "redis")
-        result.apiKeysFile = value(apiKeysFile, "api-keys-file")
-        result.logLevel = value(logLevel, "log-level") ?? result.logLevel
-        if let text = value(dedupeDays.map(String.init), "dedupe-days") {
+        result.dataDirectory = try value(dataDir, "data-dir") ?? result.dataDirectory
+        result.catalogPath = try value(catalog, "catalog")
+        if let text = try value(http, "http") { result.http = try .init(text, "--http") }
+        if let text = try value(admin, "admin") { result.admin = try .init(text, "--admin") }
+        result.kafka = try value(kafka, "kafka")
+        result.topic = try value(topic, "topic") ?? result.topic
+        result.group = try value(group, "group") ?? result.group
+        result.alertsTopic = try value(alertsTopic, "alerts-topic") ?? result.alertsTopic
+        result.redis = try value(redis, "redis")
+        result.apiKeysFile = try value(apiKeysFile, "api-keys-file")
+        result.logLevel = try value(logLevel, "log-level") ?? result.logLevel
+        if let text = try value(dedupeDays.map(String.init), "dedupe-days") {
             guard let days = Int64(text), (1...400).contains(days) else {
                 throw ConfigurationError("--dedupe-days must be 1 to 400, not `\(text)`")
             }
@@ -152,8 +177,15 @@ struct ConfigurationFile {
         values = mapping
     }
 
-    mutating func take(_ name: String) -> String? {
+    mutating func take(_ name: String) throws -> String? {
         guard let value = values.removeValue(forKey: name) else { return nil }
+        return try scalar(value, name)
+    }
+
+    private func scalar(_ value: Any, _ name: String) throws -> String {
+        if value is [Any] || value is [AnyHashable: Any] || value is NSNull {
+            throw ConfigurationError("--config: \(path): \(name) must be one plain value")
+        }
         return "\(value)"
     }
 
@@ -162,7 +194,9 @@ struct ConfigurationFile {
         guard let mapping = value as? [String: Any] else {
             throw ConfigurationError("--config: \(name) must be a mapping")
         }
-        return mapping.mapValues { "\($0)" }
+        var properties: [String: String] = [:]
+        for (key, value) in mapping { properties[key] = try scalar(value, "\(name): \(key)") }
+        return properties
     }
 
     func requireEmpty() throws {

@@ -4,18 +4,80 @@ import MeteringModel
 import MeteringPorts
 import YAMLCatalog
 
-/// `--check-config`: everything that can be known wrong without starting.
+/// Everything that can be known wrong without starting.
 enum ConfigurationCheck {
+    private static let logLevels = ["trace", "debug", "info", "warning", "error"]
+
+    /// What `--check-config` looks at: the settings and the catalog. Changes nothing.
     static func run(_ configuration: Configuration) throws {
-        _ = try APIKeyFile.read(configuration.apiKeysFile)
-        if let path = configuration.catalogPath {
-            do {
-                _ = try CatalogManager.compile(
-                    CatalogFile.read(path), revision: 1, hash: KeyHash(k0: 0, k1: 0), ledger: nil)
-            } catch {
-                throw ConfigurationError("\(path) is not a valid catalog:\n\(error)")
-            }
+        try settings(configuration)
+        guard let path = configuration.catalogPath else { return }
+        let yaml = try CatalogFile.read(path)
+        do {
+            _ = try CatalogManager.compile(
+                yaml, revision: 1, hash: KeyHash(k0: 0, k1: 0), ledger: nil)
+        } catch let problems as CatalogProblems {
+            throw CatalogFile.error(path, problems)
+        } catch {
+            throw ConfigurationError("\(path): \(error)", exit: .catalog)
+        }
+    }
+
+    /// What every start looks at before it opens anything.
+    static func settings(_ configuration: Configuration) throws {
+        guard logLevels.contains(configuration.logLevel) else {
+            throw ConfigurationError(
+                "--log-level: `\(configuration.logLevel)` is none of "
+                    + logLevels.joined(separator: ", "))
+        }
+        let keys = try APIKeyFile.read(configuration.apiKeysFile)
+        if keys.isEmpty, !configuration.http.isLoopback {
+            throw ConfigurationError(
+                "--http \(configuration.http) is not a loopback address, and there is no API key: "
+                    + "name a file of keys with --api-keys-file, or listen on 127.0.0.1")
+        }
+        let (http, admin) = (configuration.http, configuration.admin)
+        if http.port != 0, http.port == admin.port, http.overlaps(admin) {
+            throw ConfigurationError(
+                "--http \(http) and --admin \(admin) are the same port; give each its own")
         }
         if let url = configuration.redis { try SharedStore.validate(url) }
+        if let reason = DataDirectory.obstacle(configuration.dataDirectory) {
+            throw DataDirectory.error(configuration.dataDirectory, reason)
+        }
+    }
+}
+
+/// The folder of the embedded stores.
+enum DataDirectory {
+    /// Makes the folder and those above it where they are missing.
+    static func make(_ path: String) throws {
+        do {
+            try FileManager.default.createDirectory(
+                atPath: path, withIntermediateDirectories: true)
+        } catch {
+            throw Self.error(path, obstacle(path) ?? error.localizedDescription)
+        }
+    }
+
+    /// Why the folder cannot be made or written, as far as that shows beforehand.
+    static func obstacle(_ path: String) -> String? {
+        let files = FileManager.default
+        var nearest = URL(fileURLWithPath: path).standardizedFileURL
+        while !files.fileExists(atPath: nearest.path), nearest.pathComponents.count > 1 {
+            nearest.deleteLastPathComponent()
+        }
+        let resolved = nearest.resolvingSymlinksInPath().path
+        guard
+            (try? files.attributesOfItem(atPath: resolved))?[.type] as? FileAttributeType
+                == .typeDirectory
+        else { return "\(nearest.path) is not a folder" }
+        return files.isWritableFile(atPath: nearest.path)
+            ? nil : "\(nearest.path) may not be written by this user"
+    }
+
+    static func error(_ path: String, _ reason: String) -> ConfigurationError {
+        let verb = FileManager.default.fileExists(atPath: path) ? "use" : "create"
+        return ConfigurationError("--data-dir: cannot \(verb) \(path): \(reason)")
     }
 }

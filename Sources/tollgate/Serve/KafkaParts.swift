@@ -17,13 +17,14 @@ extension EventLogParts {
             requiredRetentionSeconds: configuration.dedupeDays * 86_400, logger: logger
         ).run()
         for finding in findings {
-            logger.info("kafka preflight: \(finding.level): \(finding.text)")
+            logger.preflight("kafka", "\(finding.level)", finding.text)
         }
         if let problem = findings.first, problem.level == .error {
             // Nothing could be learned: nobody answers, or there is no such topic. To wait here
             // would look like a start that hangs.
             throw ConfigurationError(
-                "--kafka \(brokers), --topic \(configuration.topic): \(problem.text)")
+                "--kafka \(brokers), --topic \(configuration.topic): \(problem.text)",
+                exit: .unavailable)
         }
         let reader = try KafkaEventReader(
             brokers: brokers, topic: configuration.topic, group: configuration.group,

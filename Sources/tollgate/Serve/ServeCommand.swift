@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import HTTPAPI
 import Logging
 
 struct ServeCommand: AsyncParsableCommand {
@@ -10,6 +11,12 @@ struct ServeCommand: AsyncParsableCommand {
             Without --kafka and --redis everything lives in --data-dir: an event journal, the \
             ledger and the counters. When ready it prints one line on stdout: \
             `ready http=… admin=…`. SIGTERM drains and exits 0.
+
+            EXIT CODES
+              64  the configuration is wrong
+              65  the catalog has a problem
+              69  a port is in use, or Kafka cannot be reached
+              70  anything else
             """)
 
     @OptionGroup var options: ServeOptions
@@ -20,7 +27,7 @@ struct ServeCommand: AsyncParsableCommand {
         do {
             configuration = try options.resolve(environment: ProcessInfo.processInfo.environment)
         } catch {
-            Self.fail("\(error)", code: 64)
+            Self.fail("\(error)", .configuration)
         }
         LogSetup.bootstrap(level: configuration.logLevel)
         let logger = Logger(label: "tollgate")
@@ -30,6 +37,7 @@ struct ServeCommand: AsyncParsableCommand {
                 print("configuration is valid")
                 return
             }
+            try ConfigurationCheck.settings(configuration)
             let service = try await Service.start(configuration, logger: logger)
             let stop = StopSignals()
             print("ready \(service.addresses)")
@@ -38,14 +46,19 @@ struct ServeCommand: AsyncParsableCommand {
             logger.info("draining")
             await service.drain()
             logger.info("stopped")
+        } catch let error as ConfigurationError {
+            Self.fail(error.description, error.exit)
+        } catch let error as HTTPServerError where error.isAddressInUse {
+            let flag = error.isAdmin ? "--admin" : "--http"
+            Self.fail("\(error); choose another with \(flag)", .unavailable)
         } catch {
-            Self.fail("\(error)", code: 70)
+            Self.fail("\(error)", .other)
         }
     }
 
-    static func fail(_ message: String, code: Int32) -> Never {
+    static func fail(_ message: String, _ exit: ServeExit) -> Never {
         FileHandle.standardError.write(Data("tollgate: \(message)\n".utf8))
-        Foundation.exit(code)
+        Foundation.exit(exit.rawValue)
     }
 }
 

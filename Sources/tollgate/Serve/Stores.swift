@@ -26,28 +26,18 @@ struct Stores: Sendable {
                 microseconds: Int64(now.tv_sec) * 1_000_000 + Int64(now.tv_nsec) / 1_000)
         }
         let keys = try APIKeyFile.read(configuration.apiKeysFile)
-        try requireLoopback(configuration, keys)
-        try FileManager.default.createDirectory(
-            atPath: configuration.dataDirectory, withIntermediateDirectories: true)
+        try DataDirectory.make(configuration.dataDirectory)
         let ledger = try SQLLedger(path: configuration.dataDirectory + "/ledger.db")
         let catalog = try CatalogManager(
             ledger: ledger, hash: try InstallationKey.load(configuration.dataDirectory, ledger),
             clock: clock, logger: logger)
         if let path = configuration.catalogPath {
-            _ = try await catalog.apply(CatalogFile.read(path), dryRun: false)
+            try await CatalogFile.apply(path, to: catalog)
         }
         let log = try await EventLogParts.open(configuration, clock: clock, logger: logger)
         let shared = try await openShared(configuration, clock: clock, logger: logger)
         return Stores(
             clock: clock, keys: keys, ledger: ledger, catalog: catalog, log: log, shared: shared)
-    }
-
-    private static func requireLoopback(_ configuration: Configuration, _ keys: [APIKey]) throws {
-        if keys.isEmpty, !configuration.http.isLoopback {
-            throw ConfigurationError(
-                "--http \(configuration.http) is not a loopback address, and there is no API key: "
-                    + "name a file of keys with --api-keys-file, or listen on 127.0.0.1")
-        }
     }
 
     private static func openShared(
@@ -83,6 +73,24 @@ enum CatalogFile {
             throw ConfigurationError("--catalog: cannot read \(path)")
         }
         return text
+    }
+
+    static func apply(_ path: String, to catalog: CatalogManager) async throws {
+        let yaml = try read(path)
+        do throws(CatalogProblems) {
+            _ = try await catalog.apply(yaml, dryRun: false)
+        } catch {
+            throw Self.error(path, error)
+        }
+    }
+
+    /// One `FILE:LINE:COLUMN: message` a problem, as compilers write it.
+    static func error(_ path: String, _ found: CatalogProblems) -> ConfigurationError {
+        let lines = found.problems.map { problem in
+            let place = problem.line > 0 ? "\(path):\(problem.line):\(problem.column)" : path
+            return "\(place): \(problem.message)"
+        }
+        return ConfigurationError(lines.joined(separator: "\n"), exit: .catalog)
     }
 }
 

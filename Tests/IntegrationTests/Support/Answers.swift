@@ -34,6 +34,9 @@ struct Reconciliation: Decodable {
     var events_read: Int64
     var events_counted: Int64
     var duplicates: Int64
+    var set_aside: Int64
+    var filtered: Int64
+    var control_events: Int64
     var rows_compared: Int64
     var drifts: [Drift]
     var notes: [String]

@@ -163,8 +163,11 @@ enum OpenAPISchemas {
             "customer":{"type":"string"},"meter":{"type":"string"},"count":{"type":"integer"},
             "value":{"type":"integer"}}}}}},
         "Reconciliation":{"type":"object","required":["events_read","events_counted","duplicates",
-          "rows_compared","drifts","notes"],"properties":{"events_read":{"type":"integer"},
+          "set_aside","filtered","control_events","rows_compared","drifts","notes"],"properties":{
+            "events_read":{"type":"integer"},
             "events_counted":{"type":"integer"},"duplicates":{"type":"integer"},
+            "set_aside":{"type":"integer"},"filtered":{"type":"integer"},
+            "control_events":{"type":"integer"},
             "rows_compared":{"type":"integer"},"notes":{"type":"array","items":{"type":"string"}},
             "drifts":{"type":"array","items":{"type":"object","properties":{
               "customer":{"type":"string"},"meter":{"type":"string"},

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Logging
 internal import MeteringPorts
 internal import NIOCore
@@ -125,7 +126,12 @@ package final class HTTPServer: Sendable {
         do {
             return try await bootstrap.bind(host: host, port: port).get()
         } catch {
-            throw HTTPServerError(message: "cannot listen on \(host):\(port): \(error)")
+            let isInUse = (error as? IOError)?.errnoCode == EADDRINUSE
+            throw HTTPServerError(
+                message: isInUse
+                    ? "\(host):\(port) is in use by another program"
+                    : "cannot listen on \(host):\(port): \(error)",
+                isAddressInUse: isInUse, isAdmin: isAdmin)
         }
     }
 
@@ -188,5 +194,9 @@ package final class HTTPServer: Sendable {
 /// Why the server could not be started, for people.
 package struct HTTPServerError: Error, CustomStringConvertible {
     package var message: String
+    /// Another program listens there.
+    package var isAddressInUse: Bool
+    /// The port of the operator's routes, not the API's.
+    package var isAdmin: Bool
     package var description: String { message }
 }

@@ -55,7 +55,9 @@ struct ApplyCommand: ClientCommand {
 func readInput(_ path: String) throws(ClientFailure) -> Data {
     do {
         if path == "-" { return try FileHandle.standardInput.readToEnd() ?? Data() }
-        return try Data(contentsOf: URL(fileURLWithPath: path))
+        // Read to the end rather than by size: pipes and devices have none.
+        let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
+        return try file.readToEnd() ?? Data()
     } catch {
         throw ClientFailure(.badInput, "cannot read \(path): \(error.localizedDescription)")
     }

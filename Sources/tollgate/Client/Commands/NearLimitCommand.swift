@@ -32,6 +32,10 @@ struct NearLimitCommand: ClientCommand {
         guard JSONNumber.isValid(over) else {
             throw ValidationError("--over: \(over) is not a number.")
         }
+        if let share = Double(over), share > 10 {
+            throw ValidationError(
+                "--over: \(over) means \(over) times the limit; did you mean \(share / 100)?")
+        }
     }
 
     func perform(_ client: APIClient) async throws(ClientFailure) {

@@ -19,7 +19,7 @@ struct UsageCommand: ClientCommand {
     @Argument(help: "The customer; without one, the totals of all.")
     var customer: String?
 
-    @Option(help: "A feature, or meter:KEY.")
+    @Option(help: "A feature, or meter:KEY; required with a customer.")
     var feature: String?
 
     @Option(help: "From this time on (RFC 3339).")

@@ -152,6 +152,9 @@ struct ReconcileAnswer: Decodable, Sendable {
     var eventsRead: QuantityText
     var eventsCounted: QuantityText
     var duplicates: QuantityText
+    var setAside: QuantityText
+    var filtered: QuantityText
+    var controlEvents: QuantityText
     var rowsCompared: QuantityText
     var drifts: [Drift]
     var notes: [String]?
