@@ -20,7 +20,7 @@ extension QuotaGate {
         case .metered(let found): located = found
         }
         try requireAdmission(located.quota)
-        let quantity = try units(question.quantity, located.quota)
+        let quantity = try chargeableUnits(question.quantity, located.quota)
         let id = reservationID(question, located)
         guard question.id != nil else {
             return try await open(id, located, quantity, timeToLiveSeconds)
@@ -123,7 +123,7 @@ extension QuotaGate {
         let located = try locate(hold)
         let charged =
             try actual.map { value throws(GateError) in
-                try units(value, located.quota)
+                try chargeableUnits(value, located.quota, isForced: true)
             } ?? hold.quantity
         guard board.settle(id, charged: charged) != nil else {
             return try closed(id, wanted: .committed)

@@ -109,7 +109,7 @@ package final class QuotaGate: EntitlementGate {
             return decision
         case .metered(let located):
             try requireAdmission(located.quota)
-            let quantity = try units(question.quantity, located.quota)
+            let quantity = try chargeableUnits(question.quantity, located.quota)
             guard let id = question.id else {
                 return try await admit(located, quantity, eventID: nextID(), request: "")
             }
@@ -388,12 +388,23 @@ package final class QuotaGate: EntitlementGate {
         if units < 0 {
             throw GateError(code: .invalidQuantity, message: "quantity is below zero")
         }
-        if units > Self.quantityMax {
-            throw GateError(
-                code: .invalidQuantity,
-                message: "quantity is beyond 2^53 of the meter's smallest units")
-        }
         return units
+    }
+
+    /// As `units`, for what is about to be charged.
+    /// - Parameter isForced: charged whatever the limit says.
+    func chargeableUnits(
+        _ quantity: DecimalQuantity, _ quota: Quota, isForced: Bool = false
+    ) throws(GateError) -> Int64 {
+        let units = try units(quantity, quota)
+        if units <= Self.quantityMax { return units }
+        // More than a hard limit allows at all is a plain denial.
+        if !isForced, quota.enforcement == .hard, let limit = quota.limit.finite, limit < units {
+            return units
+        }
+        throw GateError(
+            code: .invalidQuantity,
+            message: "quantity is beyond 2^53 of the meter's smallest units")
     }
 
     func requireAdmission(_ quota: Quota) throws(GateError) {
