@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Synchronization
+import Testing
 
 /// `tollgate serve` as a child process on a data directory that outlives it.
 final class TollgateServer: Sendable {
@@ -145,7 +146,13 @@ extension TollgateServer {
     func reconcile() async throws -> Reconciliation {
         let answer = try await post("/v1/reconcile", "")
         guard answer.status == 200 else { throw Unmet("\(answer.status): \(answer.text)") }
-        return try answer.read()
+        let report: Reconciliation = try answer.read()
+        // Whatever was read has become one of these, and nothing was dropped.
+        let outcomes =
+            report.events_counted + report.duplicates + report.set_aside + report.filtered
+            + report.control_events
+        #expect(report.events_read == outcomes, "\(answer.text)")
+        return report
     }
 
     /// Every page.
