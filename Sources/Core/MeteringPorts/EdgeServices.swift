@@ -14,14 +14,23 @@ package struct EntitlementQuestion: Sendable, Hashable {
     package var quantity: DecimalQuantity
     /// Idempotency key; required for a reservation, optional for consume.
     package var id: String?
+    /// Where the use takes place, for entitlements that are bound to domains or regions.
+    package var domain: String?
+    package var region: String?
+    /// Whose counters a customer's question is about; a subject has its own.
+    package var environment: Environment
     package init(
         party: Party, feature: FeatureKey, quantity: DecimalQuantity = .init(mantissa: 1),
-        id: String? = nil
+        id: String? = nil, domain: String? = nil, region: String? = nil,
+        environment: Environment = .production
     ) {
         self.party = party
         self.feature = feature
         self.quantity = quantity
         self.id = id
+        self.domain = domain
+        self.region = region
+        self.environment = environment
     }
 }
 
@@ -48,8 +57,10 @@ package protocol EntitlementGate: AnyObject, Sendable {
         _ id: String, actual: DecimalQuantity?
     ) async throws(GateError) -> ReservationAnswer
     func releaseReservation(_ id: String) async throws(GateError) -> ReservationAnswer
-    /// Every entitlement of a customer, sorted by feature; charges nothing.
-    func entitlements(of customer: CustomerID) throws(GateError) -> [EffectiveEntitlement]
+    /// Every entitlement of a customer at an instant (nil: now), sorted by feature; charges nothing.
+    func entitlements(
+        of customer: CustomerID, at: Timestamp?
+    ) throws(GateError) -> [EffectiveEntitlement]
 }
 
 package struct EffectiveEntitlement: Sendable {
@@ -59,9 +70,13 @@ package struct EffectiveEntitlement: Sendable {
     package var enforcement: EnforcementMode?
     package var counting: CountingMode?
     package var thresholds: [String]
+    /// What the value is made of, e.g. `plan pro v3`, `add_on premium x2`, `override ov_1`.
+    package var sources: [String]
+    package var binding: Binding?
     package init(
         feature: FeatureKey, type: FeatureType, decision: Decision, enforcement: EnforcementMode?,
-        counting: CountingMode?, thresholds: [String]
+        counting: CountingMode?, thresholds: [String], sources: [String] = [],
+        binding: Binding? = nil
     ) {
         self.feature = feature
         self.type = type
@@ -69,6 +84,8 @@ package struct EffectiveEntitlement: Sendable {
         self.enforcement = enforcement
         self.counting = counting
         self.thresholds = thresholds
+        self.sources = sources
+        self.binding = binding
     }
 }
 
@@ -283,9 +300,26 @@ package struct QueryError: Error, Sendable, CustomStringConvertible {
 
 /// The catalog as users change it.
 package protocol CatalogAdministration: AnyObject, Sendable {
-    /// Validates a YAML document, says what it would change, and applies it unless `dryRun`.
-    func apply(_ yaml: String, dryRun: Bool) async throws(CatalogProblems) -> CatalogChange
-    func currentDocument() -> (revision: Int64, yaml: String)?
+    /// Validates a YAML document, says what it would change, and applies it unless it is a dry run.
+    func apply(
+        _ yaml: String, _ options: CatalogApplyOptions, _ context: CommandContext
+    ) async throws(CatalogProblems) -> CatalogChange
+    /// The catalog as a document that changes nothing when it is applied; `includesAll` adds the
+    /// customers that no document manages.
+    func export(includesAll: Bool) async throws(CatalogProblems) -> (revision: Int64, yaml: String)
+}
+
+package struct CatalogApplyOptions: Sendable, Hashable {
+    package var isDryRun: Bool
+    /// Remove what a document made and this one does not name.
+    package var prunes: Bool
+    /// Move subscriptions on earlier versions of the plans in the document to the latest.
+    package var migrates: Bool
+    package init(isDryRun: Bool = false, prunes: Bool = false, migrates: Bool = false) {
+        self.isDryRun = isDryRun
+        self.prunes = prunes
+        self.migrates = migrates
+    }
 }
 
 package struct CatalogChange: Sendable {

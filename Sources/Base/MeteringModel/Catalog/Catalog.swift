@@ -1,18 +1,31 @@
-/// The catalog document as written: meters, features, plans, customers. Plain values; what they mean
-/// together is compiled by the Entitlements target.
+/// The catalog document as written: products, meters, features, plans, add-ons, customers. Plain
+/// values; what they mean together is compiled by the Entitlements target.
 public struct Catalog: Hashable, Sendable {
+    public var products: [ProductDefinition]
     public var meters: [MeterDefinition]
     public var features: [FeatureDefinition]
+    /// The latest version of each.
     public var plans: [PlanDefinition]
+    /// Earlier versions that subscriptions may still be pinned to; never part of a document.
+    public var pastPlans: [PlanDefinition]
+    public var addOns: [AddOnDefinition]
+    public var stripe: StripeMapping?
+    /// The customers that the document manages.
     public var customers: [CustomerDefinition]
 
     public init(
-        meters: [MeterDefinition] = [], features: [FeatureDefinition] = [],
-        plans: [PlanDefinition] = [], customers: [CustomerDefinition] = []
+        products: [ProductDefinition] = [], meters: [MeterDefinition] = [],
+        features: [FeatureDefinition] = [], plans: [PlanDefinition] = [],
+        pastPlans: [PlanDefinition] = [], addOns: [AddOnDefinition] = [],
+        stripe: StripeMapping? = nil, customers: [CustomerDefinition] = []
     ) {
+        self.products = products
         self.meters = meters
         self.features = features
         self.plans = plans
+        self.pastPlans = pastPlans
+        self.addOns = addOns
+        self.stripe = stripe
         self.customers = customers
     }
 }
@@ -89,93 +102,4 @@ public struct ValuePath: Hashable, Sendable {
     }
 
     public var text: String { "$." + members.joined(separator: ".") }
-}
-
-public enum FeatureType: String, Sendable, Hashable, Codable, CaseIterable {
-    case boolean, `static`, metered
-}
-
-public struct FeatureDefinition: Hashable, Sendable {
-    public var key: FeatureKey
-    public var type: FeatureType
-    /// Metered only.
-    public var meter: MeterKey?
-    public var counting: CountingMode
-    public init(
-        key: FeatureKey, type: FeatureType, meter: MeterKey? = nil, counting: CountingMode = .events
-    ) {
-        self.key = key
-        self.type = type
-        self.meter = meter
-        self.counting = counting
-    }
-}
-
-/// What a plan gives for one feature.
-public enum EntitlementDefinition: Hashable, Sendable {
-    case boolean(Bool)
-    case value(String)
-    case metered(MeteredEntitlement)
-}
-
-public struct MeteredEntitlement: Hashable, Sendable {
-    public enum Anchor: String, Sendable, Hashable, Codable, CaseIterable {
-        case calendar, subscription
-    }
-    public var limit: Limit
-    public var period: PeriodUnit
-    public var anchor: Anchor
-    public var thresholds: [Threshold]
-    public var enforcement: EnforcementMode
-    public var onOutage: OutagePolicy
-    public var durability: AdmissionDurability
-    public init(
-        limit: Limit, period: PeriodUnit, anchor: Anchor = .calendar, thresholds: [Threshold] = [],
-        enforcement: EnforcementMode = .hard, onOutage: OutagePolicy = .closed,
-        durability: AdmissionDurability = .logged
-    ) {
-        self.limit = limit
-        self.period = period
-        self.anchor = anchor
-        self.thresholds = thresholds
-        self.enforcement = enforcement
-        self.onOutage = onOutage
-        self.durability = durability
-    }
-}
-
-public struct PlanDefinition: Hashable, Sendable {
-    public var key: PlanKey
-    public var entitlements: [FeatureKey: EntitlementDefinition]
-    public init(key: PlanKey, entitlements: [FeatureKey: EntitlementDefinition]) {
-        self.key = key
-        self.entitlements = entitlements
-    }
-}
-
-public struct CustomerDefinition: Hashable, Sendable {
-    public struct Subscription: Hashable, Sendable {
-        public var plan: PlanKey
-        /// A date means midnight in the customer's zone.
-        public var start: Timestamp
-        public init(plan: PlanKey, start: Timestamp) {
-            self.plan = plan
-            self.start = start
-        }
-    }
-    public var id: CustomerID
-    public var timeZone: String
-    public var subjects: [SubjectID]
-    public var parent: CustomerID?
-    public var subscription: Subscription?
-    public init(
-        id: CustomerID, timeZone: String = "UTC", subjects: [SubjectID] = [],
-        parent: CustomerID? = nil, subscription: Subscription? = nil
-    ) {
-        self.id = id
-        self.timeZone = timeZone
-        self.subjects = subjects
-        self.parent = parent
-        self.subscription = subscription
-    }
 }

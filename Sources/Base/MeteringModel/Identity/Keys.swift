@@ -41,3 +41,17 @@ public struct PlanKey: StringKey {
     public var rawValue: String
     public init(rawValue: String) { self.rawValue = rawValue }
 }
+
+/// The name of a product in the catalog.
+public struct ProductKey: StringKey {
+    /// The product of plans and add-ons that name none.
+    public static let `default`: ProductKey = "default"
+    public var rawValue: String
+    public init(rawValue: String) { self.rawValue = rawValue }
+}
+
+/// The name of an add-on in the catalog.
+public struct AddOnKey: StringKey {
+    public var rawValue: String
+    public init(rawValue: String) { self.rawValue = rawValue }
+}

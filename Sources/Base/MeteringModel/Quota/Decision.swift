@@ -44,6 +44,12 @@ public struct Decision: Hashable, Sendable {
     public var overrunBound: Int64
     /// A plan that allows more, when the catalog has one.
     public var upgradeHint: String?
+    /// When it was decided, and the control plane's revision it was decided by: with the audit log
+    /// they are enough to decide again.
+    public var decidedAt: Timestamp?
+    public var revision: Int64
+    /// The customer of the tree whose quota is the tightest, when it is not the asked one's own.
+    public var limitingCustomer: CustomerID?
 
     public init(
         isAllowed: Bool, reason: DecisionReason, customer: CustomerID, feature: FeatureKey,
@@ -51,7 +57,8 @@ public struct Decision: Hashable, Sendable {
         remaining: Int64 = 0, overage: Int64 = 0, period: Period? = nil,
         thresholdsCrossed: [String] = [], limitSource: String? = nil, value: String? = nil,
         mode: DecisionMode = .exact, usageCompleteTo: Timestamp? = nil, timeZone: String = "UTC",
-        overrunBound: Int64 = 0, upgradeHint: String? = nil
+        overrunBound: Int64 = 0, upgradeHint: String? = nil, decidedAt: Timestamp? = nil,
+        revision: Int64 = 0, limitingCustomer: CustomerID? = nil
     ) {
         self.isAllowed = isAllowed
         self.reason = reason
@@ -73,5 +80,8 @@ public struct Decision: Hashable, Sendable {
         self.timeZone = timeZone
         self.overrunBound = overrunBound
         self.upgradeHint = upgradeHint
+        self.decidedAt = decidedAt
+        self.revision = revision
+        self.limitingCustomer = limitingCustomer
     }
 }

@@ -13,14 +13,32 @@ public struct Quota: Hashable, Sendable {
     /// Sorted by level.
     public var thresholds: [Threshold]
     public var rule: PeriodRule
-    /// E.g. `plan pro v3`.
+    /// E.g. `plan pro v3 + override ov_1`.
     public var source: String
+    /// Hard: units past the limit, or days after it was reached, that are still let through.
+    public var grace: Grace?
+    /// Soft: units past the limit at which usage stops after all.
+    public var overageMax: Int64?
+    /// Extra units on top of `limit`, which is then the allowance alone: what is left of them
+    /// follows from past usage (`GrantBurnDown`).
+    public var grants: [Grant]
+
+    /// A grant as a quota has it.
+    public struct Grant: Hashable, Sendable {
+        public var id: String
+        public var terms: GrantTerms
+        public init(id: String, terms: GrantTerms) {
+            self.id = id
+            self.terms = terms
+        }
+    }
 
     public init(
         customer: CustomerID, feature: FeatureKey, meter: MeterKey, aggregation: Aggregation,
         scale: Int, limit: Limit, enforcement: EnforcementMode, counting: CountingMode,
         durability: AdmissionDurability, onOutage: OutagePolicy, thresholds: [Threshold],
-        rule: PeriodRule, source: String
+        rule: PeriodRule, source: String, grace: Grace? = nil, overageMax: Int64? = nil,
+        grants: [Grant] = []
     ) {
         self.customer = customer
         self.feature = feature
@@ -35,6 +53,9 @@ public struct Quota: Hashable, Sendable {
         self.thresholds = thresholds
         self.rule = rule
         self.source = source
+        self.grace = grace
+        self.overageMax = overageMax
+        self.grants = grants
     }
 }
 
