@@ -175,7 +175,9 @@ let package = Package(
                 "YAMLCatalog", "MeteringModel", "MeteringPorts", "QuotaEngine", log,
                 "UsageAggregation",
             ]),
-        tests("IntegrationTests", ["tollgate", "KafkaClient", "RedisClient", "SQLClient"]),
+        tests(
+            "IntegrationTests",
+            ["tollgate", "KafkaClient", "RedisClient", "SQLClient", "MeteringModel", crypto]),
         tests("ClientTests", ["tollgate", "MeteringModel"] + nio),
         tests("TidyTests", []),
     ],
