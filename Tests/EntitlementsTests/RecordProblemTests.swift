@@ -113,6 +113,12 @@ import Testing
             .plan, #"{"key":"p","entitlements":{"seats":{"seats":5,"heartbeat":"soon"}}}"#,
             .invalidValue, "entitlements.seats.heartbeat"),
         Case(
+            .plan, #"{"key":"p","entitlements":{"seats":{"seats":5,"heartbeat":0}}}"#,
+            .invalidValue, "entitlements.seats.heartbeat"),
+        Case(
+            .plan, #"{"key":"p","version":3,"versions":[1,2,3],"nam":"x"}"#, .unknownMember, "nam",
+            "did you mean \"name\"?"),
+        Case(
             .plan,
             #"{"key":"p","entitlements":{"tokens":{"limit":1,"period":"day","grace":{"days":-1}}}}"#,
             .negative, "entitlements.tokens.grace.days"),
