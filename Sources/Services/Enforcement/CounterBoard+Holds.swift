@@ -1,6 +1,7 @@
 import Entitlements
-import MeteringModel
+package import MeteringModel
 package import MeteringPorts
+import Synchronization
 
 // Holds lie on every level that a charge goes to: the customer's quota and its ancestors'.
 extension CounterBoard {

@@ -1,7 +1,8 @@
 package import Entitlements
-package import MeteringModel
+import MeteringModel
 package import MeteringPorts
 import QuotaEngine
+import Synchronization
 
 // Keeping level with the ledger and the catalog.
 extension CounterBoard {
@@ -84,14 +85,14 @@ extension CounterBoard {
     ) {
         for number in changed where number < old.customerCount {
             let past = old.customer(number)
-            let next = new.customer(number)
+            let next = number < new.customerCount ? new.customer(number) : nil
             limits.forget(past.id)
             var seen: Set<UInt64> = []
             for segment in past.segments {
                 for quota in segment.quotas {
                     let key = Self.key(quota, old.hash)
                     guard seen.insert(key).inserted else { continue }
-                    let stays = !next.isRemoved && Self.has(quota, next)
+                    let stays = next.map { !$0.isRemoved && Self.has(quota, $0) } ?? false
                     withStates(key) { contents in
                         guard contents.states[key] != nil else { return }
                         if stays { level(key, &contents) } else { orphan(key, &contents) }

@@ -1,7 +1,8 @@
 import Entitlements
-import MeteringModel
-import MeteringPorts
+package import MeteringModel
+package import MeteringPorts
 import QuotaEngine
+import Synchronization
 
 extension CounterBoard {
     /// What a counter counts down from, and until when that is so.
@@ -83,7 +84,9 @@ extension CounterBoard {
         let period = located.quota.rule.period(
             containing: located.now, zone: located.owner.zone)
         try withStates(located.key) { (contents) throws(LedgerError) in
-            if catalog.load().customer(located.owner.number) !== located.owner {
+            let current = catalog.load()
+            let number = located.owner.number
+            if number >= current.customerCount || current.customer(number) !== located.owner {
                 throw LedgerError(
                     code: .busy, message: "the contract has just changed; try again",
                     isRetriable: true)

@@ -29,8 +29,8 @@ package final class LimitResolver: Sendable {
     private let entries = Mutex<[Name: Entry]>([:])
     private let entryCount = Atomic<Int>(0)
     private static let entryCountMax = 100_000
-    /// Periods that are looked back upon; older usage leaves grants as they were given.
-    private static let periodCountMax = 1_200
+    /// Intervals that are looked back upon; older usage leaves grants as they were given.
+    private static let intervalCountMax = 2_000
 
     package init(catalog: CurrentCatalog, queries: any LedgerQueries) {
         self.catalog = catalog
@@ -186,7 +186,7 @@ package final class LimitResolver: Sendable {
             let quota = segment.quota(position)
             let grants = quota.grants.sorted(by: GrantBurnDown.isUsedBefore)
             var start = segment.start
-            while start < segment.end, start <= end, result.count < 4 * periodCountMax {
+            while start < segment.end, start <= end {
                 let own = quota.rule.period(containing: start, zone: owner.zone)
                 result.append(
                     GrantFold.Interval(
@@ -194,6 +194,7 @@ package final class LimitResolver: Sendable {
                 start = own.end
             }
         }
+        if result.count > intervalCountMax { return Array(result.suffix(intervalCountMax)) }
         // The part of the first period before the first grant: allowance that was used by then.
         if let begin = result.first, begin.period.start < begin.start {
             var before = begin

@@ -16,7 +16,7 @@ extension QuotaGate {
     func resolve(
         _ question: EntitlementQuestion, at instant: Timestamp? = nil, ignoresBinding: Bool = false
     ) throws(GateError) -> Resolved {
-        let snapshot = board.catalog.load()
+        var snapshot = board.catalog.load()
         let now = instant ?? clock.now()
         var context = Context(
             snapshot: snapshot, question: question, now: now, customer: nil, owner: nil,
@@ -25,12 +25,16 @@ extension QuotaGate {
         switch question.party {
         case .customer(let id):
             context.customer = id
-            number = snapshot.customerIndex(id).flatMap {
-                snapshot.customerIndex($0, environment: question.environment)
-            }
-            if number == nil, question.environment != .production {
-                context.source = "no subject of customer \(id) has environment "
-                    + question.environment.rawValue
+            let own = snapshot.customerIndex(id)
+            if let own, question.environment != .production {
+                number = twin(of: own, question.environment, &snapshot)
+                context.snapshot = snapshot
+                if number == nil {
+                    context.source = "nothing is counted for environment "
+                        + question.environment.rawValue
+                }
+            } else {
+                number = own
             }
         case .subject(let subject):
             context.customer = CustomerID(subject.rawValue)
@@ -64,6 +68,15 @@ extension QuotaGate {
         }
         if segment.parent >= 0, let suspended = suspendedAbove(context, owner) { return suspended }
         return try resolve(entitlement, context, owner, segment)
+    }
+
+    private func twin(
+        of number: Int, _ environment: Environment, _ snapshot: inout CatalogSnapshot
+    ) -> Int? {
+        if let known = snapshot.customerIndex(number, environment: environment) { return known }
+        guard let next = makeTwin?(number, environment) else { return nil }
+        snapshot = next
+        return next.customerIndex(number, environment: environment)
     }
 
     /// A suspended ancestor holds up its whole tree. What it lacks or has no more does not: its
@@ -196,7 +209,7 @@ extension QuotaGate {
             if let known = decision, !Self.isTighter(other, known) { continue }
             decision = other
         }
-        var result = try decision ?? decide(path, 0)
+        guard var result = decision else { return try decide(path, 0) }
         complete(&result, path)
         return result
     }

@@ -1,4 +1,4 @@
-import Entitlements
+package import Entitlements
 package import Logging
 package import MeteringModel
 package import MeteringPorts
@@ -23,6 +23,9 @@ package final class QuotaGate: EntitlementGate {
     let queries: any LedgerQueries
     let shared: SharedCounterSync?
     let seats: (any SeatCounting)?
+    /// Makes the counters of a customer for an environment that nobody has used yet, in the catalog
+    /// in force; answers that catalog. Called at the first question about them.
+    let makeTwin: (@Sendable (_ number: Int, Environment) -> CatalogSnapshot?)?
     let clock: WallClock
     let instance: String
     let logger: Logger
@@ -32,7 +35,8 @@ package final class QuotaGate: EntitlementGate {
     package init(
         board: CounterBoard, book: IdempotencyBook, writer: any EventLogWriter,
         queries: any LedgerQueries, shared: SharedCounterSync?,
-        seats: (any SeatCounting)? = nil, clock: WallClock, instance: String, logger: Logger,
+        seats: (any SeatCounting)? = nil,
+        makeTwin: (@Sendable (_ number: Int, Environment) -> CatalogSnapshot?)? = nil, clock: WallClock, instance: String, logger: Logger,
         completeTo: @escaping @Sendable () -> Timestamp?
     ) {
         self.board = board
@@ -41,6 +45,7 @@ package final class QuotaGate: EntitlementGate {
         self.queries = queries
         self.shared = shared
         self.seats = seats
+        self.makeTwin = makeTwin
         self.clock = clock
         self.instance = instance
         self.logger = logger

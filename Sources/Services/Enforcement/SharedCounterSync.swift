@@ -1,6 +1,6 @@
 import Entitlements
 package import Logging
-package import MeteringModel
+import MeteringModel
 package import MeteringPorts
 package import Synchronization
 

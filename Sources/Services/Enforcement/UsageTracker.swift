@@ -1,6 +1,6 @@
 package import Entitlements
 import Logging
-package import MeteringModel
+import MeteringModel
 package import MeteringPorts
 
 /// Listens to the ledger's commits and keeps what answers questions level with it: the counters of
