@@ -141,7 +141,7 @@ extension QuotaGate {
         ])
         let record = ControlEvent.encode(
             type: ControlEvent.admissionType, id: "r:" + id,
-            time: eventTime(clock.now(), in: Self.period(of: hold)), fields: fields,
+            time: eventTime(instant(of: hold), in: Self.period(of: hold)), fields: fields,
             key: board.catalog.load().hash)
         var ended = hold
         ended.reservation.state = .committed
@@ -259,6 +259,25 @@ extension QuotaGate {
         Charge.common(hold.levels.map(\.row.period)) ?? hold.reservation.period
     }
 
+    /// When the usage of a hold took place: now, or the last instant at which there was a quota for
+    /// it. The ledger counts it where it was held.
+    private func instant(of hold: Hold) -> Timestamp {
+        let now = clock.now()
+        let snapshot = board.catalog.load()
+        guard let row = hold.levels.first?.row, let meter = snapshot.meterIndex(row.meter),
+            let number = snapshot.customerIndex(row.customer)
+        else { return now }
+        let owner = snapshot.customer(number)
+        var segment = owner.segment(at: now)
+        var instant = now
+        while segment.quotas(ofMeter: meter).isEmpty {
+            instant = segment.start.justBefore
+            if instant < row.period.start { return now }
+            segment = owner.segment(at: instant)
+        }
+        return instant
+    }
+
     private func reservationID(_ question: EntitlementQuestion, _ path: QuotaPath) -> String {
         guard let id = question.id else { return "rsv-" + nextID() }
         let name = IdempotencyBook.key(path.owner.id, question.feature, id)
@@ -279,7 +298,7 @@ extension QuotaGate {
             .state: reservation.state.rawValue,
         ])
         return ControlEvent.encode(
-            type: type, id: eventID, time: eventTime(clock.now(), in: Self.period(of: hold)),
+            type: type, id: eventID, time: eventTime(instant(of: hold), in: Self.period(of: hold)),
             fields: fields, key: board.catalog.load().hash)
     }
 }
