@@ -47,7 +47,7 @@ struct ControlFold {
         guard let quantity = Int64(fields[.quantity]), quantity >= 0 else {
             return malformed(ControlEvent.admissionType)
         }
-        guard let customer = snapshot.customerIndex(customerID),
+        guard let customer = snapshot.liveCustomer(customerID),
             let meterIndex = snapshot.meterIndex(MeterKey(fields[.meter]))
         else {
             return EventProblem(code: "unknown_customer", detail: fields[.customer])

@@ -11,13 +11,13 @@ import UsageAggregation
 ///
 /// Used from one thread.
 final class EventInterpreter {
-    let snapshot: CatalogSnapshot
+    private(set) var segments: Segments
     let settings: MeteringSettings
     let counters: MeteringCounters
     let instance: String
     var dimensions = DimensionNames()
     var dedupe: DedupeIndex
-    private var segments: SegmentCache
+    private var cache = SegmentCache()
     private let decoder: EventDecoder
     private let controlSlot: Int
     private var pending: [PendingValue] = []
@@ -31,20 +31,31 @@ final class EventInterpreter {
         var dimensions: Int32
     }
 
+    /// - Parameter cuts: instants that no cell of a fold may straddle, ascending.
     init(
         snapshot: CatalogSnapshot, settings: MeteringSettings, counters: MeteringCounters,
-        instance: String, dedupe: consuming DedupeIndex
+        instance: String, dedupe: consuming DedupeIndex, cuts: [Timestamp] = []
     ) {
-        self.snapshot = snapshot
+        segments = Segments(snapshot: snapshot, cuts: cuts)
         self.settings = settings
         self.counters = counters
         self.instance = instance
         self.dedupe = dedupe
-        segments = SegmentCache(
-            customerCount: snapshot.customers.count, meterCount: snapshot.meters.count)
         controlSlot = snapshot.paths.count
         decoder = EventDecoder(
             plan: Self.plan(snapshot), maximumBytes: settings.maximumEventBytes)
+    }
+
+    var snapshot: CatalogSnapshot { segments.snapshot }
+
+    /// Goes on with other customers and entitlements but the same definitions: numbers of customers
+    /// and meters stay what they are, so a fold that has begun may go on too.
+    /// - Returns: false when the definitions differ, which takes an interpreter of their own.
+    func adopt(_ next: CatalogSnapshot) -> Bool {
+        guard next.definitions === snapshot.definitions else { return false }
+        segments = Segments(snapshot: next, cuts: segments.cuts)
+        cache.removeAll()
+        return true
     }
 
     /// Slots of the catalog's paths, then those of Tollgate's own events.
@@ -220,10 +231,10 @@ final class EventInterpreter {
         member: UInt64, dimensions: Int32, admitted: Int64, admittedHere: Int64, isLate: Bool,
         to target: PartitionFold
     ) {
-        let start = segments.start(
+        let start = cache.start(
             customer: Int32(truncatingIfNeeded: customer),
             meter: Int32(truncatingIfNeeded: meter), at: at
-        ) { Segments.around(at, snapshot, customer: customer, meter: meter) }
+        ) { segments.around(at, customer: customer, meter: meter) }
         let key = FoldKey(
             customer: Int32(truncatingIfNeeded: customer),
             meter: Int32(truncatingIfNeeded: meter), segmentStart: start,
