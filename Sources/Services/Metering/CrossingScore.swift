@@ -1,6 +1,6 @@
-package import Entitlements
+import Entitlements
 package import MeteringModel
-package import MeteringPorts
+import MeteringPorts
 import QuotaEngine
 
 /// The limit of a quota in a period as of an instant, grants included.
