@@ -3,6 +3,7 @@ import Foundation
 import Metering
 import MeteringModel
 import MeteringPorts
+import SQLLedger
 import Testing
 
 /// Contracts and definitions that change while events come in.

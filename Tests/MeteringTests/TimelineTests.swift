@@ -3,6 +3,7 @@ import Foundation
 import Metering
 import MeteringModel
 import MeteringPorts
+import SQLLedger
 import Testing
 
 /// Metering of customers whose contracts change in time.

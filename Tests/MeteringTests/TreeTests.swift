@@ -3,6 +3,7 @@ import Foundation
 import Metering
 import MeteringModel
 import MeteringPorts
+import SQLLedger
 import Testing
 
 /// Usage of a customer counts in everybody above it.
