@@ -33,7 +33,7 @@ struct BatchBuilder {
             segments.snapshot.lineage(of: Int(cell.key.customer), at: at) { owner, segment in
                 for period in Segments.periods(of: owner, meter: Int(cell.key.meter), at: at) {
                     let key = UsageKey(customer: owner.id, meter: meter, period: period)
-                    usage.merge(key, segment.start, cell, at)
+                    usage.merge(key, segment, cell, at)
                     if cell.lateCount > 0 { note(cell, key, source.completeTo, &late) }
                 }
                 let day = Segments.day(at, owner.zone).start
@@ -82,30 +82,40 @@ struct UsageMerger {
         var segmentStart: Timestamp
     }
 
-    private(set) var deltas: [UsageDelta] = []
+    private var unsorted: [UsageDelta] = []
+    private var rows: Set<UsageKey> = []
+    private var hasSplitRow = false
     private var indexes: [Place: Int] = [:]
 
     mutating func merge(
-        _ key: UsageKey, _ segmentStart: Timestamp, _ cell: FoldCell, _ at: Timestamp
+        _ key: UsageKey, _ segment: EntitlementSegment, _ cell: FoldCell, _ at: Timestamp
     ) {
-        let place = Place(key: key, segmentStart: segmentStart)
+        let place = Place(key: key, segmentStart: segment.start)
+        let isSplit = segment.start > key.period.start || segment.end < key.period.end
         if let index = indexes[place] {
             // Bounded by the batch's magnitude (see PartitionFold), so it cannot overflow.
-            deltas[index].delta.merge(cell.state, cell.aggregation)
-            deltas[index].admitted += cell.admitted
-            deltas[index].admittedHere += cell.admittedHere
+            unsorted[index].delta.merge(cell.state, cell.aggregation)
+            unsorted[index].admitted += cell.admitted
+            unsorted[index].admittedHere += cell.admittedHere
         } else {
-            indexes[place] = deltas.count
-            deltas.append(
+            indexes[place] = unsorted.count
+            if isSplit, !rows.insert(key).inserted { hasSplitRow = true }
+            unsorted.append(
                 UsageDelta(
                     key: key, aggregation: cell.aggregation, delta: cell.state,
                     admitted: cell.admitted, admittedHere: cell.admittedHere, scoredAt: at))
         }
     }
 
+    /// Deltas of one row come in the order of time: what was used under the earlier terms had been
+    /// used when the later ones began.
+    var deltas: [UsageDelta] {
+        hasSplitRow ? unsorted.sorted { $0.scoredAt < $1.scoredAt } : unsorted
+    }
+
     var admittedHere: [UsageKey: Int64] {
         var units: [UsageKey: Int64] = [:]
-        for delta in deltas where delta.admitted != 0 {
+        for delta in unsorted where delta.admitted != 0 {
             units[delta.key, default: 0] += delta.admittedHere
         }
         return units

@@ -14,7 +14,7 @@ struct ControlFold {
     func take(
         type: String, id: String, fields: ControlEvent.Fields, fingerprint: UInt64
     ) -> EventProblem? {
-        let content = interpreter.snapshot.hash.hash(fields[.quantity])
+        let content = interpreter.hash.hash(fields[.quantity])
         switch type {
         case ControlEvent.admissionType:
             return admission(fields, fingerprint: fingerprint, content: content)

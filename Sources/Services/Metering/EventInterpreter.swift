@@ -12,12 +12,15 @@ import UsageAggregation
 /// Used from one thread.
 final class EventInterpreter {
     private(set) var segments: Segments
+    let hash: KeyHash
     let settings: MeteringSettings
     let counters: MeteringCounters
     let instance: String
     var dimensions = DimensionNames()
     var dedupe: DedupeIndex
     private var cache = SegmentCache()
+    /// What the decoder was made for; the same in every snapshot adopted.
+    private let definitions: CompiledDefinitions
     private let decoder: EventDecoder
     private let controlSlot: Int
     private var pending: [PendingValue] = []
@@ -37,6 +40,8 @@ final class EventInterpreter {
         instance: String, dedupe: consuming DedupeIndex, cuts: [Timestamp] = []
     ) {
         segments = Segments(snapshot: snapshot, cuts: cuts)
+        hash = snapshot.hash
+        definitions = snapshot.definitions
         self.settings = settings
         self.counters = counters
         self.instance = instance
@@ -52,7 +57,7 @@ final class EventInterpreter {
     /// and meters stay what they are, so a fold that has begun may go on too.
     /// - Returns: false when the definitions differ, which takes an interpreter of their own.
     func adopt(_ next: CatalogSnapshot) -> Bool {
-        guard next.definitions === snapshot.definitions else { return false }
+        guard next.definitions === definitions else { return false }
         segments = Segments(snapshot: next, cuts: segments.cuts)
         cache.removeAll()
         return true
@@ -101,9 +106,9 @@ final class EventInterpreter {
     private func take(
         _ event: borrowing DecodedEvent, _ info: LogRecordInfo, into target: PartitionFold
     ) -> EventProblem? {
-        let hash = snapshot.hash
+        let hash = hash
         let meters = event.withAttribute(.type) { type in
-            snapshot.metersOfType(hash.hash(type), type)
+            definitions.metersOfType(hash.hash(type), type)
         }
         if meters.isEmpty {
             return takeOther(event, info, into: target)
@@ -153,7 +158,7 @@ final class EventInterpreter {
                 if meter.aggregation == .unique {
                     let member = event.withValue(slot) { kind, text in
                         kind == .string || kind == .number || kind == .boolean
-                            ? snapshot.hash.hash(text) : nil
+                            ? hash.hash(text) : nil
                     }
                     guard let member else { return EventValues.missing(snapshot, meter) }
                     item.member = member
@@ -177,7 +182,7 @@ final class EventInterpreter {
         var hash = UInt64(truncatingIfNeeded: meter.meterIndex) &+ 1
         for group in meter.groupBySlots {
             let part = event.withValue(group.slot) { kind, text in
-                snapshot.hash.hash(text) ^ UInt64(kind == .missing || kind == .null ? 1 : 0)
+                self.hash.hash(text) ^ UInt64(kind == .missing || kind == .null ? 1 : 0)
             }
             hash = (hash ^ part) &* 0x9e37_79b9_7f4a_7c15
             hash ^= hash >> 31
@@ -196,7 +201,7 @@ final class EventInterpreter {
         _ event: borrowing DecodedEvent, _ at: Timestamp, _ info: LogRecordInfo,
         _ target: PartitionFold
     ) -> Bool {
-        let fingerprint = Self.fingerprint(event, snapshot.hash)
+        let fingerprint = Self.fingerprint(event, hash)
         var content = UInt64(bitPattern: at.microseconds)
         for item in pending {
             content =
@@ -265,7 +270,7 @@ final class EventInterpreter {
             }
         }
         let id = event.withAttribute(.id) { Self.text($0) }
-        let mac = String(snapshot.hash.hash(fields.canonicalText(type: type, id: id)), radix: 16)
+        let mac = String(hash.hash(fields.canonicalText(type: type, id: id)), radix: 16)
         guard mac == fields[.mac] else {
             return EventProblem(
                 code: "reserved_type",
@@ -273,7 +278,7 @@ final class EventInterpreter {
         }
         var at = info.appendedAt
         _ = Self.readTime(event, info.appendedAt, settings, &at)
-        let fingerprint = Self.fingerprint(event, snapshot.hash)
+        let fingerprint = Self.fingerprint(event, hash)
         counters.control.add(1, ordering: .relaxed)
         return ControlFold(interpreter: self, target: target, info: info, at: at)
             .take(type: type, id: id, fields: fields, fingerprint: fingerprint)

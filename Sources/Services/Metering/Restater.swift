@@ -12,7 +12,7 @@ package final class Restater: Sendable {
     private let ledger: any LedgerQueries & LedgerControl
     private let catalog: CurrentCatalog
     private let recount: SliceRecount
-    private let limit: LimitRule
+    private let limits: @Sendable (CatalogSnapshot) -> LimitRule
     private let aheadSeconds: Int64
 
     /// Ids of affected admissions that are named; beyond it they are only counted.
@@ -21,16 +21,19 @@ package final class Restater: Sendable {
     /// - Parameters:
     ///   - catalog: the snapshot in force, for `boundaryPassed`.
     ///   - recount: see `SliceRecounting.make`.
-    ///   - limit: the same as the pipeline's.
+    ///   - limits: the rule of the pipeline, as it is under a snapshot; asked for the snapshots
+    ///     before and after, once per call.
     package init(
         ledger: any LedgerQueries & LedgerControl, catalog: CurrentCatalog,
         settings: MeteringSettings, recount: @escaping SliceRecount,
-        limit: @escaping LimitRule = { quota, _, _ in quota.limit }
+        limits: @escaping @Sendable (CatalogSnapshot) -> LimitRule = { _ in
+            { quota, _, _ in quota.limit }
+        }
     ) {
         self.ledger = ledger
         self.catalog = catalog
         self.recount = recount
-        self.limit = limit
+        self.limits = limits
         // Events may be that far ahead of the log, and the log's clock ahead of ours.
         aheadSeconds = settings.maximumAheadSeconds + 3_600
     }
@@ -44,7 +47,7 @@ package final class Restater: Sendable {
         requestID: String, now: Timestamp
     ) throws(LedgerError) -> Restatement {
         try Run(
-            restater: self, old: old, new: new, requestID: requestID, now: now, isDryRun: false
+            self, old: old, new: new, requestID: requestID, now: now, isDryRun: false
         ).run(changed, since: since)
     }
 
@@ -55,7 +58,7 @@ package final class Restater: Sendable {
         requestID: String, now: Timestamp
     ) throws(LedgerError) -> Restatement {
         try Run(
-            restater: self, old: old, new: new, requestID: requestID, now: now, isDryRun: true
+            self, old: old, new: new, requestID: requestID, now: now, isDryRun: true
         ).run(changed, since: since)
     }
 
@@ -67,7 +70,7 @@ package final class Restater: Sendable {
     ) throws(LedgerError) -> Restatement {
         let snapshot = catalog.load()
         return try Run(
-            restater: self, old: snapshot, new: snapshot, requestID: "", now: now, isDryRun: false
+            self, old: snapshot, new: snapshot, requestID: "", now: now, isDryRun: false
         ).followUp(changed)
     }
 
@@ -79,6 +82,22 @@ package final class Restater: Sendable {
         let requestID: String
         let now: Timestamp
         let isDryRun: Bool
+        private let limitBefore: LimitRule
+        private let limitAfter: LimitRule
+
+        init(
+            _ restater: Restater, old: CatalogSnapshot, new: CatalogSnapshot, requestID: String,
+            now: Timestamp, isDryRun: Bool
+        ) {
+            self.restater = restater
+            self.old = old
+            self.new = new
+            self.requestID = requestID
+            self.now = now
+            self.isDryRun = isDryRun
+            limitBefore = restater.limits(old)
+            limitAfter = old === new ? limitBefore : restater.limits(new)
+        }
 
         private var ledger: any LedgerQueries & LedgerControl { restater.ledger }
 
@@ -246,7 +265,7 @@ package final class Restater: Sendable {
         ) throws(LedgerError) -> CrossingFollowUp {
             let recorded = try ledger.crossings(of: owner.id, periodsEndingAfter: from)
             return CrossingFollowUp(
-                limit: restater.limit, recorded: recorded.map(\.crossing), now: now)
+                limit: limitAfter, recorded: recorded.map(\.crossing), now: now)
         }
 
         private func compare(
@@ -285,8 +304,8 @@ package final class Restater: Sendable {
             _ customer: CustomerID, _ feature: FeatureKey, _ period: Period, _ before: Quota?,
             _ after: Quota?, _ at: Timestamp, _ used: Int64
         ) -> Restatement.Line? {
-            let limitBefore = before.map { restater.limit($0, period, at) }
-            let limitAfter = after.map { restater.limit($0, period, at) }
+            let limitBefore = before.map { self.limitBefore($0, period, at) }
+            let limitAfter = after.map { self.limitAfter($0, period, at) }
             if limitBefore == limitAfter { return nil }
             return Restatement.Line(
                 customer: customer, feature: feature, period: period,
@@ -339,7 +358,7 @@ package final class Restater: Sendable {
         private func review(
             _ number: Int, since: Timestamp, _ restatement: inout Restatement
         ) throws(LedgerError) {
-            let review = AdmissionReview(old: old, new: new, limit: restater.limit)
+            let review = AdmissionReview(old: old, new: new, limit: limitAfter)
             let admissions = try ledger.admissions(
                 of: new.customer(number).id, since: review.start(number, since))
             let refused = review.refused(number, admissions, since: since)
