@@ -22,6 +22,7 @@ final class EmbeddedService: Sendable {
     let counters = MeteringCounters()
     let board: CounterBoard
     let tracker: UsageTracker
+    let restater: Restater
 
     init(_ folder: String, _ catalog: Catalog, clock: TestClock, instance: String = "a")
         async throws
@@ -40,10 +41,17 @@ final class EmbeddedService: Sendable {
             board: board, index: index, shared: nil, queries: ledger, clock: wall)
         var settings = MeteringSettings()
         settings.commitIntervalMilliseconds = 5
+        let ledger = ledger
+        restater = Restater(
+            ledger: ledger, catalog: current, settings: settings,
+            recount: SliceRecounting.make(
+                replay: JournalReplay(journal), queries: ledger, settings: settings),
+            limits: { LimitResolver(catalog: CurrentCatalog($0), queries: ledger).limit })
         let pipeline = MeteringPipeline(
             reader: try journal.makeReader(), ledger: ledger, queries: ledger, catalog: current,
             observer: tracker, settings: settings, counters: counters, instance: instance,
-            clock: wall, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+            clock: wall, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
+            limit: board.limits.limit)
         self.pipeline = pipeline
         let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         let gate = QuotaGate(
@@ -71,10 +79,31 @@ final class EmbeddedService: Sendable {
         gate.book.restore(try ledger.admissions(since: .distantPast))
     }
 
-    static func compile(_ catalog: Catalog, hash: KeyHash) throws -> CatalogSnapshot {
+    static func compile(
+        _ catalog: Catalog, hash: KeyHash, keeping: CatalogSnapshot? = nil
+    ) throws -> CatalogSnapshot {
         try CatalogSnapshot.compile(
-            catalog, revision: 1, hash: hash, zone: { $0 == "UTC" ? .utc : nil }
+            catalog, contracts: catalog.customers.map { CustomerContract($0) },
+            revision: (keeping?.revision ?? 0) + 1, hash: hash, keeping: keeping,
+            zone: { $0 == "UTC" ? .utc : nil }
         ).get()
+    }
+
+    /// Puts another catalog in force between two commits.
+    func replace(_ next: Catalog) async throws {
+        let (catalog, board, restater, now) = (catalog, board, restater, clock.now)
+        let result = await pipeline.betweenCommits {
+            Result {
+                let old = catalog.load()
+                let new = try Self.compile(next, hash: old.hash, keeping: old)
+                let changed = Array(0..<new.customerCount)
+                _ = try restater.restate(
+                    old: old, new: new, changed: changed, since: nil, requestID: "test", now: now)
+                catalog.replace(new)
+                board.adopt(old, new, changed: changed)
+            }
+        }
+        try result.get()
     }
 
     /// Waits until everything in the journal is in the ledger.

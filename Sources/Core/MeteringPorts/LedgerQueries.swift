@@ -35,6 +35,30 @@ package protocol LedgerQueries: AnyObject, Sendable {
     func usageBegins() throws(LedgerError) -> Timestamp?
 }
 
+/// For ledgers that look nothing up faster than by their lists.
+extension LedgerQueries {
+    package func crossings(
+        of customer: CustomerID, periodsEndingAfter instant: Timestamp
+    ) throws(LedgerError) -> [StoredCrossing] {
+        var found: [StoredCrossing] = []
+        var after: Int64 = 0
+        while true {
+            let page = try crossings(customer: customer, since: nil, after: after, limit: 1_000)
+            guard let last = page.last else { return found }
+            after = last.sequence
+            found += page.filter { $0.crossing.period.end > instant }
+        }
+    }
+
+    package func admissions(
+        of customer: CustomerID, since: Timestamp
+    ) throws(LedgerError) -> [AdmissionRecord] {
+        try admissions(since: since).filter { $0.customer == customer }
+    }
+
+    package func usageBegins() throws(LedgerError) -> Timestamp? { .distantPast }
+}
+
 /// What a change of contracts makes of usage on record; written whole or not at all.
 package struct LedgerRestatement: Sendable {
     package var at: Timestamp
