@@ -92,14 +92,13 @@ struct ImportIndex {
         order = levels.flatMap { $0 }
     }
 
-    /// How many ancestors of a customer come from this file, counted from its own parent upwards.
+    /// How far above a customer the last of its ancestors in this file is; 0 without any.
     private func level(
         of customer: CustomerID, _ draft: ControlDraft
     ) throws(ControlProblem) -> Int {
         var level = 0
         var above = 1
         var child = customer
-        var isInFile = true
         while let parent = try parent(of: child, draft) {
             if parent == customer {
                 throw .invalid(
@@ -115,8 +114,7 @@ struct ImportIndex {
             }
             let isThere = try has(parent) || draft.history(.customer, parent.rawValue)?.latest != nil
             if !isThere { throw .unknown(.customer, parent.rawValue, field: "parent", known: []) }
-            isInFile = isInFile && has(parent)
-            if isInFile { level = above - 1 }
+            if has(parent) { level = above - 1 }
             child = parent
         }
         return level
@@ -160,7 +158,8 @@ struct ImportFaults {
         guard !lines.isEmpty else { return nil }
         let sorted = lines.sorted { $0.line < $1.line }
         let first = sorted[0]
-        let more = sorted.count == 1 ? "" : isFull ? " and at least 99 more" : " and \(sorted.count - 1) more"
+        let others = (isFull ? "at least " : "") + "\(sorted.count - 1) more"
+        let more = sorted.count == 1 ? "" : " and \(others)"
         return ControlProblem(
             .unprocessable, "invalid_lines",
             "line \(first.line)\(more) cannot be imported, so nothing was: \(first.message)",
