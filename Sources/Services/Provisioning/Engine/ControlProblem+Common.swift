@@ -1,4 +1,4 @@
-package import Entitlements
+import Entitlements
 package import MeteringModel
 package import MeteringPorts
 
@@ -28,18 +28,6 @@ extension ControlProblem {
         _ code: String, _ detail: String, field: String? = nil
     ) -> ControlProblem {
         ControlProblem(.unprocessable, code, detail, field: field)
-    }
-
-    /// What the compiler of entitlements found, as one problem: the first issue with its field, and
-    /// how many more there are.
-    package static func issues(_ issues: CatalogIssues) -> ControlProblem {
-        guard let first = issues.issues.first else {
-            return .invalid("invalid_entitlements", "the change does not compile")
-        }
-        let more = issues.issues.count - 1 + issues.omittedCount
-        return .invalid(
-            "invalid_entitlements", first.message + (more > 0 ? " (and \(more) more)" : ""),
-            field: first.path.isEmpty ? nil : first.path.joined(separator: "."))
     }
 }
 
