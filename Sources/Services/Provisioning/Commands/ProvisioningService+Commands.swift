@@ -1,5 +1,5 @@
 import Entitlements
-package import MeteringModel
+import MeteringModel
 package import MeteringPorts
 
 extension ProvisioningService {

@@ -10,15 +10,15 @@ package final class ProvisioningService: ControlPlane {
     /// What other parts of the program do, each given when the service is made.
     package struct Parts: Sendable {
         package typealias Importing =
-            @Sendable ([UInt8], ImportOptions, CommandContext) async throws(ControlProblem) -> Answer
+            @Sendable ([UInt8], ImportOptions, CommandContext) async throws(ControlProblem) ->
+            Answer
         package typealias RollingBack =
             @Sendable (String, CommandContext) async throws(ControlProblem) -> Answer
         package typealias TakingWebhook =
             @Sendable (String, [UInt8], String?) async throws(ControlProblem) -> Answer
 
         /// `POST /v1/entitlements`
-        package var provision:
-            @Sendable (ControlCommand) async throws(ControlProblem) -> Answer
+        package var provision: @Sendable (ControlCommand) async throws(ControlProblem) -> Answer
         package var importCustomers: Importing
         package var rollBackImport: RollingBack
         /// System, body, signature.
@@ -113,13 +113,13 @@ package final class ProvisioningService: ControlPlane {
 /// Making, taking back and listing access keys.
 package struct AccessCommands: Sendable {
     package typealias Answer = ControlAnswer
-    package var create:
-        @Sendable (JSONValue, CommandContext) async throws(ControlProblem) -> Answer
+    package var create: @Sendable (JSONValue, CommandContext) async throws(ControlProblem) -> Answer
     package var revoke: @Sendable (String, CommandContext) async throws(ControlProblem) -> Answer
     package var list: @Sendable (Principal) throws(ControlProblem) -> Answer
 
     package init(
-        create: @escaping @Sendable (JSONValue, CommandContext) async throws(ControlProblem) ->
+        create:
+            @escaping @Sendable (JSONValue, CommandContext) async throws(ControlProblem) ->
             Answer,
         revoke: @escaping @Sendable (String, CommandContext) async throws(ControlProblem) -> Answer,
         list: @escaping @Sendable (Principal) throws(ControlProblem) -> Answer
@@ -139,8 +139,9 @@ package struct TokenCommands: Sendable {
     package var jwks: @Sendable () throws(ControlProblem) -> Answer
 
     package init(
-        mint: @escaping @Sendable (CustomerID, JSONValue, CommandContext) async throws(
-            ControlProblem) -> Answer,
+        mint:
+            @escaping @Sendable (CustomerID, JSONValue, CommandContext) async throws(ControlProblem)
+            -> Answer,
         rotate: @escaping @Sendable (CommandContext) async throws(ControlProblem) -> Answer,
         jwks: @escaping @Sendable () throws(ControlProblem) -> Answer
     ) {

@@ -66,13 +66,15 @@ enum RevokeCommands {
         let known = partyMembers + ["product", "reason"]
         for name in (body.object ?? [:]).keys.sorted() where !known.contains(name) {
             throw .invalid(
-                "unknown_member", "there is no \"\(name)\" here; there is "
+                "unknown_member",
+                "there is no \"\(name)\" here; there is "
                     + known.joined(separator: ", "), field: name)
         }
         let named = partyMembers.filter { body[$0] != nil }
         guard let member = named.first, named.count == 1, let id = body[member]?.text else {
             throw .invalid(
-                "missing", "name the customer as a text, once, as \"account_id\" (or "
+                "missing",
+                "name the customer as a text, once, as \"account_id\" (or "
                     + "\"customer_id\", or \"customer\")", field: named.first ?? "account_id")
         }
         guard let product = body["product"]?.text else {

@@ -11,9 +11,10 @@ struct RecordQueries {
     func record(
         _ kind: RecordKind, _ id: String, _ query: ControlQuery
     ) throws(ControlProblem) -> ControlAnswer {
-        guard let history = try stored({ store throws(ControlStoreError) in
-            try store.record(kind, id)
-        }), tree.mayRead(history, query.principal),
+        guard
+            let history = try stored({ store throws(ControlStoreError) in
+                try store.record(kind, id)
+            }), tree.mayRead(history, query.principal),
             let document = history.document(at: query.at ?? engine.clock.now())
         else { throw .notFound(kind, id) }
         return ControlAnswer(

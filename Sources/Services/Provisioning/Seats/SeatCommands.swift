@@ -86,7 +86,8 @@ struct SeatCommands {
         let place = try Self.place(customer, feature, at: now, engine.current.load())
         guard place.seats.mode == .concurrent else {
             throw .invalid(
-                "not_concurrent", "seats of \"\(feature)\" are assigned by name: they stay taken "
+                "not_concurrent",
+                "seats of \"\(feature)\" are assigned by name: they stay taken "
                     + "without heartbeats", field: "feature")
         }
         return try begin(place, holder, at: now, context)
