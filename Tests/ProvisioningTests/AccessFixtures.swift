@@ -55,6 +55,7 @@ final class AccessFixture: Sendable {
     }
 }
 
+<<<<<<< HEAD
 let root = Principal(id: "local", scopes: [.admin])
 
 func keyBody(_ scopes: [String], _ more: [String: JSONValue] = [:]) -> JSONValue {
@@ -62,18 +63,47 @@ func keyBody(_ scopes: [String], _ more: [String: JSONValue] = [:]) -> JSONValue
         "name": .string("gateway"), "scopes": .array(scopes.map(JSONValue.string)),
     ]
     return .object(body.merging(more) { $1 })
+=======
+extension AccessFixture {
+    static let admin = Principal(id: "local", scopes: [.admin])
+
+    static func body(_ scopes: [String], _ more: [String: JSONValue] = [:]) -> JSONValue {
+        let body: [String: JSONValue] = [
+            "name": .string("gateway"), "scopes": .array(scopes.map(JSONValue.string)),
+        ]
+        return .object(body.merging(more) { $1 })
+    }
+
+    /// The problem that a call throws, or nil.
+    static func problem(_ body: () throws -> Void) -> ControlProblem? {
+        do {
+            try body()
+            return nil
+        } catch {
+            return error as? ControlProblem
+        }
+    }
+>>>>>>> s
 }
 
 extension AccessBook {
     /// Makes a key; its secret and id.
     func make(
+<<<<<<< HEAD
         _ scopes: [String], _ more: [String: JSONValue] = [:], by principal: Principal = root
     ) throws -> (secret: [UInt8], id: String) {
         let answer = try create(keyBody(scopes, more), by: principal)
+=======
+        _ scopes: [String], _ more: [String: JSONValue] = [:],
+        by principal: Principal = AccessFixture.admin
+    ) throws -> (secret: [UInt8], id: String) {
+        let answer = try create(AccessFixture.body(scopes, more), by: principal)
+>>>>>>> s
         let secret = try #require(answer.body["secret"]?.text)
         return (Array(secret.utf8), try #require(answer.body["id"]?.text))
     }
 }
+<<<<<<< HEAD
 
 /// The problem that a call throws, or nil.
 func problem(_ body: () throws -> Void) -> ControlProblem? {
@@ -84,3 +114,5 @@ func problem(_ body: () throws -> Void) -> ControlProblem? {
         return error as? ControlProblem
     }
 }
+=======
+>>>>>>> s

@@ -49,7 +49,12 @@ struct TokenKeyTests {
         let key = try #require(SigningKey(raw: secret, createdAt: fixture.now))
         #expect(
             Base64URL.encode(key.publicKey) == "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo")
+<<<<<<< HEAD
         #expect(set.isSignature(try key.sign(parts.signingInput), of: parts.signingInput, kid: "rfc"))
+=======
+        #expect(
+            set.isSignature(try key.sign(parts.signingInput), of: parts.signingInput, kid: "rfc"))
+>>>>>>> s
     }
 
     @Test func theFirstStartMakesAKeyThatStays() throws {
@@ -87,7 +92,12 @@ struct TokenKeyTests {
         let second = try keys.rotate()
         #expect(keys.currentID == second && second != first)
         #expect(kids(keys) == [second, first])
+<<<<<<< HEAD
         #expect(isValid(old) && isValid(try mint()))
+=======
+        let new = try mint()
+        #expect(isValid(old) && isValid(new))
+>>>>>>> s
 
         // Until the old key's last token is past, leeway included.
         fixture.advance(86_400 + 59)
@@ -128,7 +138,11 @@ struct TokenKeyTests {
             content.replacing(kid, with: "AAAAAAAAAAAAAAAA"),
         ] {
             try damaged.write(toFile: path, atomically: false, encoding: .utf8)
+<<<<<<< HEAD
             let found = try #require(problem { _ = try open() })
+=======
+            let found = try #require(AccessFixture.problem { _ = try open() })
+>>>>>>> s
             #expect(found.code == "signing_keys_unavailable")
             #expect(found.detail.contains(kid))
         }
@@ -146,7 +160,12 @@ struct TokenKeyTests {
         }
         let good = #"{\#(okp),"kid":"a","x":"\#(x)"}"#
         #expect(try set(#"{"keys":[\#(good),{"kty":"RSA","kid":"b"}]}"#)?.contains("a") == true)
+<<<<<<< HEAD
         #expect(try set(#"{"keys":[{\#(okp),"use":"enc","kid":"a","x":"\#(x)"}]}"#)?.isEmpty == true)
+=======
+        #expect(
+            try set(#"{"keys":[{\#(okp),"use":"enc","kid":"a","x":"\#(x)"}]}"#)?.isEmpty == true)
+>>>>>>> s
         #expect(try set(#"{"keys":[]}"#)?.isEmpty == true)
         for wrong in [
             #"{"keys":[\#(good),\#(good)]}"#, #"{"keys":[{\#(okp),"x":"\#(x)"}]}"#,

@@ -112,7 +112,12 @@ struct SigningKeyFiles: Sendable {
         try? manager.removeItem(atPath: draft)
         // Empty first: the mode is set before there is anything to read.
         guard
+<<<<<<< HEAD
             manager.createFile(atPath: draft, contents: nil, attributes: [.posixPermissions: 0o600]),
+=======
+            manager.createFile(
+                atPath: draft, contents: nil, attributes: [.posixPermissions: 0o600]),
+>>>>>>> s
             let handle = FileHandle(forWritingAtPath: draft)
         else { throw problem("\(name) cannot be written") }
         do {
