@@ -171,6 +171,7 @@ extension RecordCodec {
         members["id"] = record.id.map(JSONValue.string)
         members["customer"] = record.customer.map { .string($0.rawValue) }
         members["managed_by"] = record.managedBy.map(JSONValue.string)
+        if !record.metadata.isEmpty { members["metadata"] = map(record.metadata) }
         return .object(members)
     }
 }

@@ -46,7 +46,7 @@ extension RecordReader {
         var filters: [MeterFilter] = []
         entries("filters", in: &members) { reader, name, value in
             guard let path = ValuePath(name.hasPrefix("$") ? name : "$." + name) else {
-                reader.report(nil, .invalidValue, "\"\(name)\" is not a path like $.a.b")
+                reader.report(nil, .invalidName, "\"\(name)\" is not a path like $.a.b")
                 return
             }
             if filters.contains(where: { $0.path == path }) {
@@ -98,7 +98,8 @@ extension RecordReader {
             _ = members.take("version")
             _ = members.take("versions")
         }
-        close(members, known: ["key", "name", "product", "entitlements"])
+        let shown = context.format == .json ? ["version", "versions"] : []
+        close(members, known: ["key", "name", "product", "entitlements"] + shown)
         return plan
     }
 
@@ -124,7 +125,7 @@ extension RecordReader {
         var versions: [PlanDefinition] = []
         entries("versions", in: &members) { reader, name, value in
             guard let version = Int(name), version > 0 else {
-                reader.report(nil, .invalidValue, "\"\(name)\" is not the number of a version")
+                reader.report(nil, .invalidName, "\"\(name)\" is not the number of a version")
                 return
             }
             guard var content = reader.open(value, "a plan's version") else { return }
@@ -151,7 +152,8 @@ extension RecordReader {
         }
         mapping.onPaymentFailed = choice("on_payment_failed", in: &members, default: .suspend)
         mapping.failedAttempts = integer("failed_attempts", in: &members, 1...1_000, default: 1)
-        close(members, known: ["prices", "on_payment_failed", "failed_attempts"])
+        let shown = context.format == .json ? ["id"] : []
+        close(members, known: ["prices", "on_payment_failed", "failed_attempts"] + shown)
         return mapping
     }
 

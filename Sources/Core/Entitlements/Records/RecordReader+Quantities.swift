@@ -77,7 +77,7 @@ extension RecordReader {
         switch value {
         case .string("closed"): return .closed
         case .string("open"): return .open
-        case .object(let values) where values.count == 1:
+        case .object(let values) where values.count(where: { !$0.value.isNull }) == 1:
             guard var members = open(value, name, at: name) else { return nil }
             return within(name) { reader in
                 let age = members.take("last_known")

@@ -31,11 +31,14 @@ extension RecordReader {
             terms.seats[FeatureKey(key)] = reader.limit(value, "seats", scale: 0, at: nil)
             reader.check(FeatureKey(key), is: .seat, at: nil)
         }
+        let metadata = isNested ? [:] : textMap("metadata", in: &members)
         close(
             members,
-            known: Self.nestedMembers + (isNested ? [] : ["customer", "product", "managed_by"]))
+            known: Self.nestedMembers
+                + (isNested ? [] : ["customer", "product", "managed_by", "metadata"]))
         return Recorded(
-            id: id, customer: owner.customer, managedBy: owner.managedBy, terms: terms)
+            id: id, customer: owner.customer, managedBy: owner.managedBy, metadata: metadata,
+            terms: terms)
     }
 
     /// `premium`, or `{key: premium, quantity: 2, start: …, end: …}`.

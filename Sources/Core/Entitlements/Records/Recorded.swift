@@ -7,14 +7,18 @@ package struct Recorded<Terms: Hashable & Sendable>: Hashable, Sendable {
     package var customer: CustomerID?
     /// The document or system that made it and may change it: `catalog`, `stripe`, …
     package var managedBy: String?
+    /// What other systems keep with a subscription; means nothing here.
+    package var metadata: [String: String]
     package var terms: Terms
 
     package init(
-        id: String?, customer: CustomerID? = nil, managedBy: String? = nil, terms: Terms
+        id: String?, customer: CustomerID? = nil, managedBy: String? = nil,
+        metadata: [String: String] = [:], terms: Terms
     ) {
         self.id = id
         self.customer = customer
         self.managedBy = managedBy
+        self.metadata = metadata
         self.terms = terms
     }
 
