@@ -31,7 +31,10 @@ extension ContractFold {
         for (index, own) in entitlements.enumerated() where own.denial == nil {
             var causes = whole
             if suspended.contains(own.feature) {
-                causes += suspensions.filter { $0.terms.product == own.product }
+                // An add-on may be of another product than the subscription that it is held by.
+                let all = suspensions.filter { $0.terms.product != nil }
+                let matching = all.filter { $0.terms.product == own.product }
+                causes += matching.isEmpty ? all : matching
             }
             if causes.isEmpty { continue }
             let sources = causes.map { $0.terms.source($0.id) }
@@ -51,13 +54,19 @@ extension ContractFold {
         return true
     }
 
-    /// What the subscriptions of some products give by themselves.
+    /// What the subscriptions of some products, and those with add-ons of them, give by themselves.
     private mutating func shapeAlone(_ products: [ProductKey]) -> [FeatureEntitlement] {
+        let definitions = definitions
         var key = ShapeKey(parts: [])
-        for holding in holdings where holding.isInForce && products.contains(holding.plan.product) {
+        for holding in holdings where holding.isInForce {
+            let isConcerned =
+                products.contains(holding.plan.product)
+                || holding.terms.addOns.contains {
+                    definitions.addOn($0.key).map { products.contains($0.product) } ?? false
+                }
+            if !isConcerned { continue }
             key.parts.append(part(holding, isSuspended: true))
         }
-        let definitions = definitions
         return definitions.shapes.shape(key) { BaseFold(key, definitions).shape() }.entitlements
     }
 
