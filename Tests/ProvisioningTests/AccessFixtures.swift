@@ -58,6 +58,14 @@ final class AccessFixture: Sendable {
 extension AccessFixture {
     static let admin = Principal(id: "local", scopes: [.admin])
 
+    static func context(
+        _ principal: Principal = admin, idempotencyKey: String? = nil, isDryRun: Bool = false
+    ) -> CommandContext {
+        CommandContext(
+            principal: principal, requestID: "req", idempotencyKey: idempotencyKey,
+            isDryRun: isDryRun)
+    }
+
     static func body(_ scopes: [String], _ more: [String: JSONValue] = [:]) -> JSONValue {
         let body: [String: JSONValue] = [
             "name": .string("gateway"), "scopes": .array(scopes.map(JSONValue.string)),
@@ -82,7 +90,8 @@ extension AccessBook {
         _ scopes: [String], _ more: [String: JSONValue] = [:],
         by principal: Principal = AccessFixture.admin
     ) throws -> (secret: [UInt8], id: String) {
-        let answer = try create(AccessFixture.body(scopes, more), by: principal)
+        let answer = try create(
+            AccessFixture.body(scopes, more), AccessFixture.context(principal))
         let secret = try #require(answer.body["secret"]?.text)
         return (Array(secret.utf8), try #require(answer.body["id"]?.text))
     }

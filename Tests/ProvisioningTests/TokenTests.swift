@@ -162,8 +162,9 @@ struct TokenTests {
             """
         func token(_ header: String, _ payload: String) throws -> String {
             let input =
-                Base64URL.encode(Array(header.utf8)) + "." + Base64URL.encode(Array(payload.utf8))
-            return input + "." + Base64URL.encode(try keys.current.sign(Array(input.utf8)))
+                Base64URLText.encode(Array(header.utf8)) + "."
+                + Base64URLText.encode(Array(payload.utf8))
+            return input + "." + Base64URLText.encode(try keys.current.sign(Array(input.utf8)))
         }
         let header = #"{"alg":"EdDSA","kid":"\#(kid)"}"#
         #expect(failure(try token(header, good)) == nil)
