@@ -179,6 +179,8 @@ struct TokenKeyTests {
         let hash = [UInt8](repeating: 0xAB, count: 32)
         let head = try signer.sign(sequence: 7, hash: hash, at: fixture.now)
         #expect(AuditSigner.isValid(head, keys: keys.keySet()))
+        #expect(AuditSigner.isSigned(head, jwks: keys.jwks()))
+        #expect(!AuditSigner.isSigned(head, jwks: .null))
         #expect(head["hash"]?.text == String(repeating: "ab", count: 32))
         #expect(head["seq"]?.integer == 7)
         let empty = try signer.head(of: fixture.catalog, at: fixture.now).body

@@ -58,6 +58,11 @@ package struct AuditSigner: Sendable {
         return keys.isSignature(signature, of: signed.canonicalBytes, kid: kid)
     }
 
+    /// The same, with a key set as it was fetched; false also when that is none.
+    package static func isSigned(_ head: JSONValue, jwks: JSONValue) -> Bool {
+        JWKSet(document: jwks).map { isValid(head, keys: $0) } ?? false
+    }
+
     /// Lower case, two digits a byte: how hashes are written in answers.
     package static func hex(_ bytes: [UInt8]) -> String {
         bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
