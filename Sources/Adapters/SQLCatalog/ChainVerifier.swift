@@ -9,9 +9,9 @@ struct ChainVerifier {
     let connection: SQLConnection
 
     /// - Throws: when the database itself fails. What it answers to that it is damaged is `.broken`.
-    func verdict() throws(SQLError) -> ChainVerdict {
+    func verdict(row: (Int64, [UInt8]) -> Void) throws(SQLError) -> ChainVerdict {
         try connection.transaction(.deferred) { () throws(SQLError) in
-            let (count, head, fault) = try chain()
+            let (count, head, fault) = try chain(row)
             if let fault { return fault }
             if let fault = try records() { return fault }
             return .intact(count: count, head: head)
@@ -20,7 +20,9 @@ struct ChainVerifier {
 
     // MARK: the chain
 
-    private func chain() throws(SQLError) -> (Int64, [UInt8], ChainVerdict?) {
+    private func chain(
+        _ row: (Int64, [UInt8]) -> Void
+    ) throws(SQLError) -> (Int64, [UInt8], ChainVerdict?) {
         var count: Int64 = 0
         var head = AuditChain.origin
         do throws(SQLError) {
@@ -43,6 +45,7 @@ struct ChainVerifier {
                 }
                 head = query.bytes(at: 2)
                 count = expected
+                row(count, head)
             }
         } catch {
             guard error.code == .corrupt else { throw error }
