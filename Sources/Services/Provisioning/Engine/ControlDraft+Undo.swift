@@ -16,7 +16,9 @@ extension ControlDraft {
         try requireNothingBuilds(on: change, of: change, history)
         try append(undoing(change, action: .undo, patch: .object([:])), to: history)
         let after = try self.history(change.kind, change.id)
-        if after?.latest == nil || change.kind == .plan { try requireUnused(after, undoing: change) }
+        if after?.latest == nil || change.kind == .plan {
+            try requireUnused(after, undoing: change)
+        }
         return true
     }
 

@@ -101,7 +101,9 @@ extension ControlDraft {
     private func useOfCustomer(
         _ id: CustomerID, at instant: Timestamp?
     ) throws(ControlProblem) -> String? {
-        if let child = try children(of: id).first { return "customer \"\(child)\", whose parent it is" }
+        if let child = try children(of: id).first {
+            return "customer \"\(child)\", whose parent it is"
+        }
         let kinds: [RecordKind] =
             instant == nil
             ? [.subscription, .override, .grant, .suspension, .revocation, .seat] : [.subscription]

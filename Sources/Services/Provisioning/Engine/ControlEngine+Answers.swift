@@ -1,4 +1,5 @@
 import Entitlements
+import Logging
 import MeteringModel
 import MeteringPorts
 

@@ -12,7 +12,8 @@ extension ControlProblem {
         let more = issues.issues.count - 1 + issues.omittedCount
         let field = field(first.path)
         return .invalid(
-            code(of: first), record(first.path, definitions) + first.message
+            code(of: first),
+            record(first.path, definitions) + first.message
                 + (more > 0 ? " (and \(more) more)" : ""),
             field: field.isEmpty ? nil : field)
     }

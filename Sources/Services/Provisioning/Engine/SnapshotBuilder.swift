@@ -114,7 +114,8 @@ enum SnapshotBuilder {
         try loader.load(from: store, replacing: contracts)
         let snapshot = loader.snapshot
         let changed = (0..<snapshot.customerCount).filter {
-            !snapshot.customer($0).isRemoved || ($0 < old.customerCount && !old.customer($0).isRemoved)
+            !snapshot.customer($0).isRemoved
+                || ($0 < old.customerCount && !old.customer($0).isRemoved)
         }
         return Update(snapshot: snapshot, changed: changed, definitionsChanged: true)
     }
