@@ -1,3 +1,4 @@
+import Entitlements
 package import MeteringModel
 package import MeteringPorts
 
