@@ -95,9 +95,9 @@ extension SnapshotBuild {
         let base = holder.base < 0 ? known : Int(holder.base)
         if base == claim.number {
             issues.add(place(), "the subject \"\(name)\" is there twice")
-        } else if holder.hasEnded != customers[number].hasEnded {
+        } else if holder.hasEnded || customers[number].hasEnded {
             // Who is still there has it before who is gone.
-            if holder.hasEnded {
+            if !customers[number].hasEnded {
                 subjectNumbers.remove(name, hash)
                 _ = subjectNumbers.insert(name, hash, number: number)
                 disown(known, claim.subject)
