@@ -38,12 +38,14 @@ package final class LimitResolver: Sendable {
     }
 
     /// The limit of a quota at an instant of one of its periods.
-    /// - Parameter quota: as the contract has it at that instant.
+    /// - Parameters:
+    ///   - quota: as the contract has it at that instant.
+    ///   - snapshot: the catalog with that contract; nil: the one in force.
     package func resolve(
-        _ quota: Quota, _ period: Period, at instant: Timestamp
+        _ quota: Quota, _ period: Period, at instant: Timestamp, in snapshot: CatalogSnapshot? = nil
     ) throws(LedgerError) -> Resolved {
         let plain = Resolved(limit: quota.limit, from: period.start, until: period.end)
-        let snapshot = catalog.load()
+        let snapshot = snapshot ?? catalog.load()
         guard let number = snapshot.customerIndex(quota.customer),
             let feature = snapshot.definitions.featureNumber(quota.feature)
         else { return plain }
@@ -80,11 +82,17 @@ package final class LimitResolver: Sendable {
         return resolved
     }
 
-    /// For whoever needs the limit alone: the allowance when the ledger cannot be read.
-    package var limit: @Sendable (Quota, Period, Timestamp) -> Limit {
+    /// For whoever needs the limit alone, under the catalog in force.
+    package var limit: @Sendable (Quota, Period, Timestamp) -> Limit { rule(in: nil) }
+
+    /// The limits under a catalog (nil: the one in force); the allowance alone where the ledger
+    /// cannot be read.
+    package func rule(
+        in snapshot: CatalogSnapshot?
+    ) -> @Sendable (Quota, Period, Timestamp) -> Limit {
         { quota, period, instant in
             do throws(LedgerError) {
-                return try self.resolve(quota, period, at: instant).limit
+                return try self.resolve(quota, period, at: instant, in: snapshot).limit
             } catch {
                 return quota.limit
             }
@@ -93,7 +101,9 @@ package final class LimitResolver: Sendable {
 
     /// Usage of a period has changed. True when the limit that is known of the quota may be another
     /// by that: it is resolved anew when it is next asked for.
-    package func usageChanged(_ customer: CustomerID, _ feature: FeatureKey, _ period: Period) -> Bool {
+    package func usageChanged(
+        _ customer: CustomerID, _ feature: FeatureKey, _ period: Period
+    ) -> Bool {
         if entryCount.load(ordering: .acquiring) == 0 { return false }
         let name = Name(customer: customer, feature: feature)
         return entries.withLock { entries in
