@@ -167,13 +167,14 @@ import Testing
 
     // MARK: stops
 
-    @Test(arguments: [
-        (.hard, nil, nil, 100), (.hard, Grace(units: 7), nil, 107),
-        (.hard, Grace(units: 7, days: 1), nil, 107), (.hard, Grace(days: 1), nil, nil),
-        (.hard, Grace(), nil, 100), (.hard, Grace(units: -5), nil, 100),
-        (.hard, Grace(units: .max), nil, .max), (.hard, nil, 50, 100), (.soft, nil, nil, nil),
-        (.soft, nil, 0, 100), (.soft, nil, 9, 109), (.soft, Grace(units: 7), nil, nil),
-    ] as [(EnforcementMode, Grace?, Int64?, Int64?)])
+    @Test(
+        arguments: [
+            (.hard, nil, nil, 100), (.hard, Grace(units: 7), nil, 107),
+            (.hard, Grace(units: 7, days: 1), nil, 107), (.hard, Grace(days: 1), nil, nil),
+            (.hard, Grace(), nil, 100), (.hard, Grace(units: -5), nil, 100),
+            (.hard, Grace(units: .max), nil, .max), (.hard, nil, 50, 100), (.soft, nil, nil, nil),
+            (.soft, nil, 0, 100), (.soft, nil, 9, 109), (.soft, Grace(units: 7), nil, nil),
+        ] as [(EnforcementMode, Grace?, Int64?, Int64?)])
     func admissionStops(
         _ enforcement: EnforcementMode, _ grace: Grace?, _ overageMax: Int64?, _ expected: Int64?
     ) {
@@ -219,12 +220,13 @@ import Testing
         #expect(closed.decidedAt == Timestamp(seconds: 86_400))
     }
 
-    @Test(arguments: [
-        (.finite(5), 3, 2, true, 2, 0), (.finite(5), 3, 3, false, 2, 0),
-        (.finite(5), 7, 0, false, 0, 2), (.finite(0), 0, 1, false, 0, 0),
-        (.finite(-4), 0, 0, true, 0, 0), (.unlimited, .max, .max, true, .max, 0),
-        (.finite(.max), .max, .max, false, 0, 0),
-    ] as [(Limit, Int64, Int64, Bool, Int64, Int64)])
+    @Test(
+        arguments: [
+            (.finite(5), 3, 2, true, 2, 0), (.finite(5), 3, 3, false, 2, 0),
+            (.finite(5), 7, 0, false, 0, 2), (.finite(0), 0, 1, false, 0, 0),
+            (.finite(-4), 0, 0, true, 0, 0), (.unlimited, .max, .max, true, .max, 0),
+            (.finite(.max), .max, .max, false, 0, 0),
+        ] as [(Limit, Int64, Int64, Bool, Int64, Int64)])
     func seatsFitOrDoNot(
         _ seats: Limit, _ taken: Int64, _ quantity: Int64, _ isAllowed: Bool, _ remaining: Int64,
         _ overage: Int64

@@ -69,7 +69,9 @@ package final class LimitResolver: Sendable {
         resolved.limit = try fold(quota, period, owner, featureNumber, to: resolved.from)
         entries.withLock { entries in
             // Questions about the past do not push out what is asked all the time.
-            if let known = entries[customer]?[feature], known.owner === owner, known.resolved.from > resolved.from {
+            if let known = entries[customer]?[feature], known.owner === owner,
+                known.resolved.from > resolved.from
+            {
                 return
             }
             if entries.count >= Self.entryCountMax { entries.removeAll() }
