@@ -30,7 +30,8 @@ extension QuotaGate {
                 number = twin(of: own, question.environment, &snapshot)
                 context.snapshot = snapshot
                 if number == nil {
-                    context.source = "nothing is counted for environment "
+                    context.source =
+                        "nothing is counted for environment "
                         + question.environment.rawValue
                 }
             } else {
@@ -278,6 +279,17 @@ extension QuotaGate {
     static let tooMuch = GateError(
         code: .invalidQuantity,
         message: "quantity is beyond 2^53 of the meter's smallest units")
+
+    /// Seats are not used up by asking for them.
+    func requireCountable(_ decision: Decision) throws(GateError) {
+        guard decision.isAllowed,
+            board.catalog.load().feature(decision.feature)?.type == .seat
+        else { return }
+        throw GateError(
+            code: .invalidRequest,
+            message: "feature \(decision.feature) is seats: assign them by "
+                + "/v1/customers/{id}/seats/\(decision.feature)")
+    }
 
     func requireAdmission(_ quota: Quota) throws(GateError) {
         if quota.counting == .admission { return }
