@@ -65,7 +65,8 @@ final class EmbeddedService: Sendable {
         reports = UsageReports(
             queries: ledger, catalog: current,
             reconciler: Reconciler(
-                pipeline: pipeline, replay: JournalReplay(journal), queries: ledger, catalog: current,
+                pipeline: pipeline, replay: JournalReplay(journal), queries: ledger,
+                catalog: current,
                 settings: settings, shared: nil, logger: logger,
                 counterReading: { gate.settledUsage(customer: $0, feature: $1, period: $2) }),
             clock: wall,

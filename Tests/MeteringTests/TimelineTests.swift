@@ -207,7 +207,8 @@ import Testing
         #expect(listed.map(\.cause?.requestID) == ["up", "up", "undo", "undo"])
         // The same change told again lists nothing twice.
         try await harness.change([basic], since: "2026-10-01T00:00:00Z", request: "undo")
-        #expect(try harness.ledger.adjustments(customer: "acme").filter { $0.cause != nil }.count == 4)
+        #expect(
+            try harness.ledger.adjustments(customer: "acme").filter { $0.cause != nil }.count == 4)
         try await expectClean(harness)
         await harness.stop()
     }
