@@ -1,5 +1,6 @@
 import Foundation
 import HTTPAPI
+import NIOCore
 import NIOSSL
 import Testing
 
