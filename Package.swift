@@ -37,6 +37,8 @@ let nio: [Target.Dependency] = [
     .product(name: "NIOPosix", package: "swift-nio"),
     .product(name: "NIOHTTP1", package: "swift-nio"),
 ]
+let tls: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let arguments: Target.Dependency = .product(
     name: "ArgumentParser", package: "swift-argument-parser")
@@ -46,6 +48,8 @@ let package = Package(
     products: [.executable(name: "tollgate", targets: ["tollgate"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
@@ -88,6 +92,8 @@ let package = Package(
             "Adapters/RedisCounterStore", ["MeteringModel", "MeteringPorts", "RedisClient", log]),
         floor("Adapters/SQLLedger", ["MeteringModel", "MeteringPorts", "SQLClient", log]),
         floor(
+            "Adapters/SQLCatalog", ["MeteringModel", "MeteringPorts", "SQLClient", log, crypto]),
+        floor(
             "Adapters/YAMLCatalog",
             [
                 "MeteringModel", "MeteringPorts", "Entitlements",
@@ -105,11 +111,14 @@ let package = Package(
             "Services/Enforcement",
             ["MeteringModel", "MeteringPorts", "QuotaEngine", "Entitlements", log]),
         floor("Services/Alerting", ["MeteringModel", "MeteringPorts", log]),
+        floor(
+            "Services/Provisioning",
+            ["MeteringModel", "MeteringPorts", "Entitlements", log, crypto]),
 
         // L6: edges
         floor(
             "Edges/HTTPAPI",
-            ["MeteringModel", "MeteringPorts", log] + nio),
+            ["MeteringModel", "MeteringPorts", log, tls, crypto] + nio),
 
         // L7: the program
         .executableTarget(
@@ -117,9 +126,9 @@ let package = Package(
             dependencies: [
                 "MeteringModel", "MeteringPorts", "LockFree", "QuotaEngine", "UsageAggregation",
                 "Entitlements", "EventDecoding", "KafkaEventLog", "JournalEventLog",
-                "RedisCounterStore", "RedisClient", "SQLLedger", "YAMLCatalog", "Metering",
-                "Enforcement",
-                "Alerting", "HTTPAPI", log, arguments,
+                "RedisCounterStore", "RedisClient", "SQLLedger", "SQLCatalog", "YAMLCatalog",
+                "Metering", "Enforcement", "Alerting", "Provisioning", "HTTPAPI", log, arguments,
+                tls, crypto,
                 .product(name: "Yams", package: "Yams"),
             ] + nio,
             path: "Sources/tollgate", swiftSettings: settings),
@@ -141,6 +150,13 @@ let package = Package(
         tests(
             "EntitlementsTests", ["Entitlements", "YAMLCatalog", "MeteringModel", "MeteringPorts"]),
         tests("EventDecodingTests", ["EventDecoding"]),
+        tests("SQLCatalogTests", ["SQLCatalog", "SQLClient", "MeteringModel", "MeteringPorts"]),
+        tests(
+            "ProvisioningTests",
+            [
+                "Provisioning", "SQLCatalog", "YAMLCatalog", "Entitlements", "MeteringModel",
+                "MeteringPorts", log, crypto,
+            ]),
         tests("SQLLedgerTests", ["SQLLedger", "SQLClient", "MeteringModel", "MeteringPorts"]),
         tests(
             "EventLogConformanceTests",
@@ -151,7 +167,7 @@ let package = Package(
         tests(
             "RedisCounterStoreTests",
             ["RedisCounterStore", "RedisClient", "MeteringModel", "MeteringPorts"]),
-        tests("HTTPAPITests", ["HTTPAPI", "MeteringModel", "MeteringPorts", log] + nio),
+        tests("HTTPAPITests", ["HTTPAPI", "MeteringModel", "MeteringPorts", log, tls] + nio),
         tests(
             "MeteringTests",
             [
@@ -159,7 +175,9 @@ let package = Package(
                 "YAMLCatalog", "MeteringModel", "MeteringPorts", "QuotaEngine", log,
                 "UsageAggregation",
             ]),
-        tests("IntegrationTests", ["tollgate", "KafkaClient", "RedisClient", "SQLClient"]),
+        tests(
+            "IntegrationTests",
+            ["tollgate", "KafkaClient", "RedisClient", "SQLClient", "MeteringModel", crypto]),
         tests("ClientTests", ["tollgate", "MeteringModel"] + nio),
         tests("TidyTests", []),
     ],

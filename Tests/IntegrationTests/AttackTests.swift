@@ -52,7 +52,7 @@ extension Integration {
                 let lowered = TraceFixture.catalog.replacing(
                     "seats: {limit: 1000,", with: "seats: {limit: \(limit),")
                 let answer = try await server.post(
-                    "/v1/catalog", lowered, type: "application/yaml")
+                    "/v1/catalog?migrate=true", lowered, type: "application/yaml")
                 #expect(answer.status == 200, "\(answer.text)")
                 let alerts = try await server.alerts()
                 #expect(alerts.map(\.threshold) == ["100%"])

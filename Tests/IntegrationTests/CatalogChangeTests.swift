@@ -5,7 +5,7 @@ extension Integration {
     @Suite(.serialized) struct CatalogChange {
         private func apply(_ server: TollgateServer, limit: Int) async throws -> HTTPAnswer {
             try await server.post(
-                "/v1/catalog",
+                "/v1/catalog?migrate=true",
                 TraceFixture.catalog.replacing(
                     "seats: {limit: 1000,", with: "seats: {limit: \(limit),"),
                 type: "application/yaml")

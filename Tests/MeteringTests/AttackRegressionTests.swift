@@ -71,12 +71,10 @@ import Testing
     @Test func aFlippingCatalogNeverOpensTheCap() async throws {
         let service = try await EmbeddedService(
             folder.path, Sample.catalog(callLimit: .finite(400)), clock: clock)
-        let hash = service.catalog.load().hash
-        let here = try EmbeddedService.compile(
-            Sample.catalog(callLimit: .finite(400)), hash: hash)
-        var without = Sample.catalog(callLimit: .finite(400))
+        let here = Sample.catalog(callLimit: .finite(400))
+        var without = here
         without.customers.removeAll { $0.id == "acme" }
-        let gone = try EmbeddedService.compile(without, hash: hash)
+        let gone = without
         let admitted = try await withThrowingTaskGroup(of: Int.self) { group in
             for _ in 0..<8 {
                 group.addTask {
@@ -89,14 +87,8 @@ import Testing
                 }
             }
             group.addTask {
-                let (catalog, board) = (service.catalog, service.board)
                 for number in 0..<30 {
-                    await service.pipeline.betweenCommits {
-                        let old = catalog.load()
-                        let next = number % 2 == 0 ? gone : here
-                        catalog.replace(next)
-                        board.adopt(old, next)
-                    }
+                    try await service.replace(number % 2 == 0 ? gone : here)
                     try await Task.sleep(for: .milliseconds(3))
                 }
                 return 0

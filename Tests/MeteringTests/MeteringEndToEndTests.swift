@@ -97,14 +97,7 @@ import Testing
         try await service.send([Sample.event("q1", subject: "key_9")])
         try await service.settle()
         #expect(try await service.recorder.redrive(kind: .quarantine, limit: 10) == 0)
-        let next = try EmbeddedService.compile(
-            Sample.catalog(subjects: ["key_1", "key_9"]), hash: service.catalog.load().hash)
-        let (catalog, board) = (service.catalog, service.board)
-        await service.pipeline.betweenCommits {
-            let old = catalog.load()
-            catalog.replace(next)
-            board.adopt(old, next)
-        }
+        try await service.replace(Sample.catalog(subjects: ["key_1", "key_9"]))
         #expect(try await service.recorder.redrive(kind: .quarantine, limit: 10) == 1)
         #expect(try await service.recorder.redrive(kind: .quarantine, limit: 10) == 0)
         try await service.settle()

@@ -1,15 +1,18 @@
 import MeteringModel
 
-/// Finds the number that belongs to a byte string: flat open addressing on a keyed 64-bit hash,
-/// then a comparison of the bytes. A look-up touches one slot and one name (two cache lines as a
-/// rule) and allocates nothing.
+/// Finds the number that belongs to a byte string: flat open addressing on a keyed hash, then a
+/// comparison of the bytes. A look-up touches one slot and one name (two cache lines as a rule)
+/// and allocates nothing.
 struct ByteStringTable: Sendable {
     /// Entries and the length of one name are bounded so that offsets fit in 32 bits.
     static let entriesMax = 16_000_000
     static let nameBytesMax = 256
+    /// Bytes of removed names that are not worth moving the others for.
+    private static let garbageBytesMin = 1_024
 
     private struct Slot: Sendable {
-        var hash: UInt64
+        /// The lower half of the name's hash.
+        var hash: UInt32
         /// `UInt32.max` in an empty slot.
         var number: UInt32
         /// Where the name lies in `names`: two bytes of length, then the bytes.
@@ -17,14 +20,11 @@ struct ByteStringTable: Sendable {
     }
 
     private static let empty = Slot(hash: 0, number: .max, offset: 0)
-    private var slots: [Slot]
+    /// None before the first entry; then a power of two, of which at most half are in use.
+    private var slots: [Slot] = []
     private var names: [UInt8] = []
+    private var garbageBytes = 0
     private(set) var count = 0
-
-    /// - Parameter capacity: entries expected; at most half of the slots are ever in use.
-    init(capacity: Int) {
-        slots = [Slot](repeating: Self.empty, count: Self.slotCount(for: capacity))
-    }
 
     /// Stores `number` under `name`, unless the name is there already: then returns its number.
     /// The caller has checked `entriesMax` and `nameBytesMax`.
@@ -35,7 +35,8 @@ struct ByteStringTable: Sendable {
         let length = name.utf8.count
         precondition(length <= Self.nameBytesMax && count < Self.entriesMax)
         let slot = Slot(
-            hash: hash, number: UInt32(number), offset: UInt32(truncatingIfNeeded: names.count))
+            hash: UInt32(truncatingIfNeeded: hash), number: UInt32(number),
+            offset: UInt32(truncatingIfNeeded: names.count))
         names.append(UInt8(truncatingIfNeeded: length))
         names.append(UInt8(truncatingIfNeeded: length >> 8))
         names.append(contentsOf: name.utf8)
@@ -46,41 +47,80 @@ struct ByteStringTable: Sendable {
 
     /// The number stored under `name`, whose hash is `hash`; nil when there is none.
     func number(hash: UInt64, _ name: RawSpan) -> Int? {
+        guard let index = position(hash: hash, name) else { return nil }
+        return Int(slots[index].number)
+    }
+
+    /// Takes an entry out.
+    /// - Returns: its number; nil when there was none.
+    mutating func remove(hash: UInt64, _ name: RawSpan) -> Int? {
+        guard var hole = position(hash: hash, name) else { return nil }
+        let removed = slots[hole]
+        let mask = slots.count - 1
+        var index = (hole + 1) & mask
+        // What was pushed past the hole by a collision moves up, so that no search stops early.
+        while slots[index].number != .max {
+            let home = Int(slots[index].hash) & mask
+            if (index - home) & mask >= (index - hole) & mask {
+                slots[hole] = slots[index]
+                hole = index
+            }
+            index = (index + 1) & mask
+        }
+        slots[hole] = Self.empty
+        count -= 1
+        garbageBytes += name.byteCount + 2
+        if garbageBytes > Self.garbageBytesMin, garbageBytes * 2 > names.count { compact() }
+        return Int(removed.number)
+    }
+
+    private func position(hash: UInt64, _ name: RawSpan) -> Int? {
+        if slots.isEmpty { return nil }
         let mask = slots.count &- 1
-        var index = Int(truncatingIfNeeded: hash) & mask
+        let short = UInt32(truncatingIfNeeded: hash)
+        var index = Int(short) & mask
         while true {
             let slot = slots[index]
             if slot.number == .max { return nil }
-            if slot.hash == hash, holds(name, at: Int(slot.offset)) { return Int(slot.number) }
+            if slot.hash == short, holds(name, at: Int(slot.offset)) { return index }
             index = (index &+ 1) & mask
         }
     }
 
     private func holds(_ name: RawSpan, at offset: Int) -> Bool {
-        let length = Int(names[offset]) | Int(names[offset &+ 1]) &<< 8
-        guard length == name.byteCount else { return false }
+        guard length(at: offset) == name.byteCount else { return false }
         // SAFETY: bytes are plain data, and the array outlives the comparison.
         let stored = unsafe names.span.bytes
         return stored.holds(name, at: offset &+ 2)
     }
 
+    private func length(at offset: Int) -> Int {
+        Int(names[offset]) | Int(names[offset &+ 1]) &<< 8
+    }
+
     private mutating func place(_ slot: Slot) {
         let mask = slots.count - 1
-        var index = Int(truncatingIfNeeded: slot.hash) & mask
+        var index = Int(slot.hash) & mask
         while slots[index].number != .max { index = (index + 1) & mask }
         slots[index] = slot
     }
 
     private mutating func grow() {
         let old = slots
-        slots = [Slot](repeating: Self.empty, count: old.count * 2)
+        slots = [Slot](repeating: Self.empty, count: max(8, old.count * 2))
         for slot in old where slot.number != .max { place(slot) }
     }
 
-    private static func slotCount(for capacity: Int) -> Int {
-        var count = 8
-        while count < capacity * 2 { count *= 2 }
-        return count
+    private mutating func compact() {
+        var kept: [UInt8] = []
+        kept.reserveCapacity(names.count - garbageBytes)
+        for index in slots.indices where slots[index].number != .max {
+            let offset = Int(slots[index].offset)
+            slots[index].offset = UInt32(truncatingIfNeeded: kept.count)
+            kept.append(contentsOf: names[offset..<(offset + 2 + length(at: offset))])
+        }
+        names = kept
+        garbageBytes = 0
     }
 }
 

@@ -1,20 +1,21 @@
 import MeteringModel
 
-/// Checks a catalog and builds the parts of a snapshot. Goes on after an issue, so that one run
+/// Checks a catalog's definitions and builds what they mean. Goes on after an issue, so that one run
 /// reports them all; the parts are used only when there was none.
 struct CatalogCompiler {
-    /// What a snapshot is made of.
+    /// What definitions are made of.
     struct Parts {
+        /// Without customers; plans are numbered.
         var catalog: Catalog
         var paths: [ValuePath] = []
-        var customers: [CompiledCustomer] = []
-        var quotas: [Quota] = []
         var meterIndexes: [MeterKey: Int] = [:]
         var features: [FeatureKey: FeatureDefinition] = [:]
-        var typeNumbers = ByteStringTable(capacity: 16)
+        var typeNumbers = ByteStringTable()
         var metersOfTypeNumber: [[CompiledMeter]] = []
-        var customerNumbers: ByteStringTable
-        var subjectNumbers: ByteStringTable
+        var plans: [PlanKey: [Int: PlanDefinition]] = [:]
+        var latestPlans: [PlanKey: PlanDefinition] = [:]
+        var addOns: [AddOnKey: AddOnDefinition] = [:]
+        var products: [ProductKey: ProductDefinition] = [:]
     }
 
     static let keyBytesMax = 128
@@ -22,27 +23,24 @@ struct CatalogCompiler {
     let hash: KeyHash
     var parts: Parts
     var issues = CatalogIssues()
-    var shapes: [PlanKey: PlanShape] = [:]
     private var slots: [ValuePath: Int] = [:]
 
     var catalog: Catalog { parts.catalog }
 
     init(catalog: Catalog, hash: KeyHash) {
         self.hash = hash
-        let subjectCount = catalog.customers.reduce(0) { $0 + $1.subjects.count }
-        parts = Parts(
-            catalog: catalog,
-            customerNumbers: ByteStringTable(
-                capacity: min(catalog.customers.count, ByteStringTable.entriesMax)),
-            subjectNumbers: ByteStringTable(
-                capacity: min(subjectCount, ByteStringTable.entriesMax)))
+        var definitions = catalog
+        definitions.customers = []
+        parts = Parts(catalog: definitions)
     }
 
-    mutating func run(planVersion: (PlanKey) -> Int, zone: (String) -> TimeZoneRules?) {
+    mutating func run() {
+        for index in catalog.products.indices { compileProduct(index) }
         for index in catalog.meters.indices { compileMeter(index) }
         for index in catalog.features.indices { compileFeature(index) }
-        compilePlans(version: planVersion)
-        compileCustomers(zone: zone)
+        compilePlans()
+        compileAddOns()
+        checkReferences()
     }
 
     /// The decoder slot of a path; the same path has one slot.

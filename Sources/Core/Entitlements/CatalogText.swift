@@ -8,100 +8,193 @@ package struct CatalogText {
         /// Empty where the name says it all.
         var text: String
 
+        init(_ name: String, _ text: String) {
+            self.name = name
+            self.text = text
+        }
+
+        init?(_ name: String, _ text: String?) {
+            guard let text else { return nil }
+            self.init(name, text)
+        }
+
         var label: String { text.isEmpty ? name : "\(name) \(text)" }
     }
 
     /// Decimal places of each metered feature.
     private let scales: [FeatureKey: Int]
+    private let products: [PlanKey: ProductKey]
 
     package init(_ catalog: Catalog) {
-        let meters = Dictionary(catalog.meters.map { ($0.key, $0.scale) }) { first, _ in first }
-        let pairs = catalog.features.compactMap { feature in
-            feature.meter.flatMap { meters[$0] }.map { (feature.key, $0) }
-        }
-        scales = Dictionary(pairs) { first, _ in first }
+        scales = CodecContext.scales(catalog.meters, catalog.features)
+        products = Dictionary(catalog.plans.map { ($0.key, $0.product) }) { first, _ in first }
     }
 
     package func scale(of feature: FeatureKey) -> Int { scales[feature] ?? 0 }
 
+    func product(of plan: PlanKey) -> ProductKey { products[plan] ?? .default }
+
+    // MARK: definitions
+
+    func fields(_ product: ProductDefinition) -> [Field] {
+        [Field("name", product.name), Field("default_plan", product.defaultPlan?.rawValue)]
+            .compactMap { $0 }
+    }
+
     func fields(_ meter: MeterDefinition) -> [Field] {
         var fields = [
-            Field(name: "event_type", text: meter.eventType),
-            Field(name: "aggregation", text: meter.aggregation.rawValue),
+            Field("event_type", meter.eventType), Field("aggregation", meter.aggregation.rawValue),
         ]
-        if let value = meter.value { fields.append(Field(name: "value", text: value.text)) }
-        if !meter.unit.isEmpty { fields.append(Field(name: "unit", text: meter.unit)) }
-        if meter.scale != 0 { fields.append(Field(name: "scale", text: String(meter.scale))) }
+        if let value = meter.value { fields.append(Field("value", value.text)) }
+        if !meter.unit.isEmpty { fields.append(Field("unit", meter.unit)) }
+        if meter.scale != 0 { fields.append(Field("scale", String(meter.scale))) }
         for dimension in meter.groupBy {
-            fields.append(Field(name: "group_by \(dimension.name)", text: dimension.path.text))
+            fields.append(Field("group_by \(dimension.name)", dimension.path.text))
         }
         for filter in meter.filters {
-            let accepted = filter.accepted.joined(separator: ", ")
-            fields.append(Field(name: "filter \(filter.path.text)", text: "[\(accepted)]"))
+            fields.append(Field("filter \(filter.path.text)", Self.list(filter.accepted)))
         }
-        if meter.allowsNegative { fields.append(Field(name: "allow_negative", text: "true")) }
+        if meter.allowsNegative { fields.append(Field("allow_negative", "true")) }
         return fields
     }
 
     func fields(_ feature: FeatureDefinition) -> [Field] {
-        var fields = [Field(name: "type", text: feature.type.rawValue)]
+        var fields = [Field("type", feature.type.rawValue)]
+        if let name = feature.name { fields.append(Field("name", name)) }
         if let meter = feature.meter {
-            fields.append(Field(name: "meter", text: meter.rawValue))
-            fields.append(Field(name: "counting", text: feature.counting.rawValue))
+            fields.append(Field("meter", meter.rawValue))
+            fields.append(Field("counting", feature.counting.rawValue))
         }
         return fields
     }
 
     func fields(_ plan: PlanDefinition) -> [Field] {
-        plan.entitlements.sorted { $0.key < $1.key }.flatMap { feature, entitlement in
-            switch entitlement {
-            case .boolean(let isOn): [Field(name: feature.rawValue, text: String(isOn))]
-            case .value(let text): [Field(name: feature.rawValue, text: text)]
-            case .metered(let metered):
-                Self.fields(metered, scale: scale(of: feature)).map {
-                    Field(name: "\(feature) \($0.name)", text: $0.text)
-                }
+        sold(plan.name, plan.product)
+            + plan.entitlements.sorted { $0.key < $1.key }.flatMap { feature, entitlement in
+                let binding = plan.bindings[feature] ?? Binding()
+                return fields(entitlement, of: feature) + Self.fields(binding, of: feature)
             }
-        }
     }
 
-    func fields(_ customer: CustomerDefinition) -> [Field] {
-        var fields = [Field(name: "time_zone", text: customer.timeZone)]
-        if let parent = customer.parent {
-            fields.append(Field(name: "parent", text: parent.rawValue))
+    func fields(_ addOn: AddOnDefinition) -> [Field] {
+        sold(addOn.name, addOn.product)
+            + addOn.entitlements.sorted { $0.key < $1.key }.map { feature, entitlement in
+                switch entitlement {
+                case .boolean(let isOn): Field(feature.rawValue, String(isOn))
+                case .value(let text): Field(feature.rawValue, text)
+                case .metered(let added):
+                    Field(
+                        "\(feature) limit", Self.text(added.limit, scale: scale(of: feature)))
+                case .seats(let added): Field("\(feature) seats", Self.text(added.seats, scale: 0))
+                }
+            }
+    }
+
+    func fields(_ stripe: StripeMapping) -> [Field] {
+        stripe.prices.sorted { $0.key < $1.key }.map { price, target in
+            switch target {
+            case .plan(let key): Field("price \(price)", "plan \(key)")
+            case .addOn(let key): Field("price \(price)", "add_on \(key)")
+            case .seats(let feature): Field("price \(price)", "seats \(feature)")
+            }
+        } + [
+            Field("on_payment_failed", stripe.onPaymentFailed.rawValue),
+            Field("failed_attempts", String(stripe.failedAttempts)),
+        ]
+    }
+
+    private func sold(_ name: String?, _ product: ProductKey) -> [Field] {
+        [
+            Field("name", name),
+            Field("product", product == .default ? nil : product.rawValue),
+        ].compactMap { $0 }
+    }
+
+    // MARK: entitlements
+
+    private func fields(
+        _ entitlement: EntitlementDefinition, of feature: FeatureKey
+    ) -> [Field] {
+        switch entitlement {
+        case .boolean(let isOn): [Field(feature.rawValue, String(isOn))]
+        case .value(let text): [Field(feature.rawValue, text)]
+        case .metered(let metered):
+            Self.fields(metered, scale: scale(of: feature)).map {
+                Field("\(feature) \($0.name)", $0.text)
+            }
+        case .seats(let seats):
+            Self.fields(seats).map { Field("\(feature) \($0.name)", $0.text) }
         }
-        if let subscription = customer.subscription {
-            fields.append(Field(name: "plan", text: subscription.plan.rawValue))
-            fields.append(Field(name: "start", text: subscription.start.rfc3339()))
-        }
-        for subject in customer.subjects.sorted() {
-            fields.append(Field(name: "subject \(subject)", text: ""))
-        }
-        return fields
     }
 
     private static func fields(_ metered: MeteredEntitlement, scale: Int) -> [Field] {
-        var fields = [
-            Field(name: "limit", text: text(metered.limit, scale: scale)),
-            Field(name: "period", text: metered.period.rawValue),
-            Field(name: "anchor", text: metered.anchor.rawValue),
-            Field(name: "enforcement", text: metered.enforcement.rawValue),
-        ]
         let thresholds = metered.thresholds.map { text($0, scale: scale) }
-        fields.append(Field(name: "thresholds", text: "[\(thresholds.joined(separator: ", "))]"))
-        fields.append(Field(name: "on_outage", text: text(metered.onOutage, scale: scale)))
-        fields.append(Field(name: "durability", text: metered.durability.rawValue))
+        var fields = [
+            Field("limit", text(metered.limit, scale: scale)),
+            Field("period", metered.period.rawValue), Field("anchor", metered.anchor.rawValue),
+            Field("enforcement", metered.enforcement.rawValue),
+            Field("thresholds", list(thresholds)),
+            Field("on_outage", text(metered.onOutage, scale: scale)),
+            Field("durability", metered.durability.rawValue),
+        ]
+        if let grace = metered.grace {
+            let units = grace.units.map {
+                "units: \(DecimalQuantity.text(units: $0, scale: scale))"
+            }
+            let parts = [units, grace.days.map { "days: \($0)" }].compactMap { $0 }
+            fields.append(Field("grace", "{\(parts.joined(separator: ", "))}"))
+        }
+        if let most = metered.overageMax {
+            fields.append(Field("overage_max", DecimalQuantity.text(units: most, scale: scale)))
+        }
         return fields
     }
 
-    /// The parts of a plan's digest; changing their form makes new versions of all plans.
-    static func digestParts(of entitlement: EntitlementDefinition) -> [String] {
-        switch entitlement {
-        case .boolean(let isOn): ["boolean", String(isOn)]
-        case .value(let text): ["value", text]
-        case .metered(let metered): ["metered"] + fields(metered, scale: 0).map(\.text)
+    private static func fields(_ seats: SeatEntitlement) -> [Field] {
+        var fields = [
+            Field("seats", text(seats.seats, scale: 0)), Field("mode", seats.mode.rawValue),
+        ]
+        if seats.mode == .concurrent {
+            fields.append(Field("heartbeat", "\(seats.heartbeatSeconds)s"))
         }
+        return fields
     }
+
+    private static func fields(_ binding: Binding, of feature: FeatureKey) -> [Field] {
+        [
+            Field("\(feature) domains", binding.domains.isEmpty ? nil : list(binding.domains)),
+            Field("\(feature) regions", binding.regions.isEmpty ? nil : list(binding.regions)),
+        ].compactMap { $0 }
+    }
+
+    // MARK: digests
+
+    /// The parts of a plan's digest; changing their form makes new versions of all plans. Members
+    /// that came later take part only where they have other than their usual value.
+    static func digestParts(of plan: PlanDefinition, _ feature: FeatureKey) -> [String] {
+        var parts: [String] = []
+        switch plan.entitlements[feature] {
+        case .none: break
+        case .boolean(let isOn): parts = ["boolean", String(isOn)]
+        case .value(let text): parts = ["value", text]
+        case .metered(let metered):
+            let texts = fields(metered, scale: 0)
+            parts = ["metered"] + texts.prefix(7).map(\.text) + texts.dropFirst(7).map(\.label)
+        case .seats(let seats):
+            parts = [
+                "seats", text(seats.seats, scale: 0), seats.mode.rawValue,
+                String(seats.heartbeatSeconds),
+            ]
+        }
+        if let binding = plan.bindings[feature], !binding.isEmpty {
+            parts += ["binding", String(binding.domains.count)] + binding.domains + binding.regions
+        }
+        return parts
+    }
+
+    // MARK: values
+
+    static func list(_ texts: [String]) -> String { "[\(texts.joined(separator: ", "))]" }
 
     package static func text(_ limit: Limit, scale: Int) -> String {
         limit.finite.map { DecimalQuantity.text(units: $0, scale: scale) } ?? "unlimited"

@@ -1,48 +1,70 @@
 import MeteringModel
 
 /// For each feature, which plan gives the next larger amount.
-struct UpgradePaths {
-    private struct Offer {
+final class UpgradePaths: Sendable {
+    private struct Offer: Sendable {
         var plan: String
         var limit: Limit
         var unit: PeriodUnit
     }
 
-    private var metered: [FeatureKey: [Offer]] = [:]
-    private var boolean: [FeatureKey: String] = [:]
+    private let metered: [FeatureKey: [Offer]]
+    private let seats: [FeatureKey: [Offer]]
+    private let boolean: [FeatureKey: String]
 
     init(_ plans: [PlanDefinition]) {
+        var meteredOffers: [FeatureKey: [Offer]] = [:]
+        var seatOffers: [FeatureKey: [Offer]] = [:]
+        var switches: [FeatureKey: String] = [:]
         for plan in plans.sorted(by: { $0.key < $1.key }) {
             for (feature, entitlement) in plan.entitlements {
                 switch entitlement {
                 case .metered(let metered):
                     let offer = Offer(
                         plan: plan.key.rawValue, limit: metered.limit, unit: metered.period)
-                    self.metered[feature, default: []].append(offer)
+                    meteredOffers[feature, default: []].append(offer)
+                case .seats(let seats):
+                    // Seats are held, not used up: their unit of time is that of no period.
+                    let offer = Offer(
+                        plan: plan.key.rawValue, limit: seats.seats, unit: .lifetime)
+                    seatOffers[feature, default: []].append(offer)
                 case .boolean(true):
-                    if boolean[feature] == nil { boolean[feature] = plan.key.rawValue }
+                    if switches[feature] == nil { switches[feature] = plan.key.rawValue }
                 case .boolean(false), .value: break
                 }
             }
         }
+        metered = meteredOffers
+        seats = seatOffers
+        boolean = switches
     }
 
-    /// What a holder of `entitlements` could move to, by feature.
-    func hints(for entitlements: [FeatureKey: EntitlementDefinition]) -> [FeatureKey: String] {
-        var hints: [FeatureKey: String] = [:]
-        for (feature, plan) in boolean where entitlements[feature] != .boolean(true) {
-            hints[feature] = plan
+    /// What a holder of `current` (nil: of nothing) could move to for more of a feature.
+    func hint(_ feature: FeatureKey, above current: FeatureEntitlement?) -> String? {
+        let isGiven = current?.denial == nil
+        if let plan = boolean[feature] {
+            if isGiven, case .boolean(true) = current?.value { return nil }
+            return plan
         }
-        for (feature, offers) in metered {
-            var current: MeteredEntitlement?
-            if case .metered(let own) = entitlements[feature] { current = own }
-            hints[feature] = Self.next(above: current, in: offers)
+        if let offers = metered[feature] {
+            if isGiven, case .metered(let quota, _) = current?.value {
+                return Self.next(above: (quota.limit, quota.rule.unit), in: offers)
+            }
+            return Self.next(above: nil, in: offers)
         }
-        return hints
+        if let offers = seats[feature] {
+            if isGiven, case .seats(let own) = current?.value {
+                return Self.next(above: (own.seats, .lifetime), in: offers)
+            }
+            return Self.next(above: nil, in: offers)
+        }
+        return nil
     }
 
     /// The smallest larger offer. Limits over different units of time are not compared.
-    private static func next(above current: MeteredEntitlement?, in offers: [Offer]) -> String? {
+    private static func next(
+        above current: (limit: Limit, unit: PeriodUnit)?, in offers: [Offer]
+    ) -> String? {
         var best: (limit: Int64, plan: String)?
         var unlimited: String?
         for offer in offers {
@@ -51,7 +73,7 @@ struct UpgradePaths {
                 continue
             }
             if let current {
-                guard let own = current.limit.finite, offer.unit == current.period, limit > own
+                guard let own = current.limit.finite, offer.unit == current.unit, limit > own
                 else { continue }
             } else if limit <= 0 {
                 continue

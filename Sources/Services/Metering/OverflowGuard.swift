@@ -11,8 +11,9 @@ struct OverflowGuard {
         var kept = batch
         var number: Int64 = 0
         var refused: Set<String> = []
+        var sums: [UsageKey: Int64] = [:]
         kept.usage = batch.usage.filter { row in
-            if fits(row) { return true }
+            if fits(row, &sums) { return true }
             refused.insert(owner(row.key.customer, row.key.meter))
             return false
         }
@@ -41,11 +42,15 @@ struct OverflowGuard {
         "\(customer.rawValue.utf8.count):\(customer)\(meter)"
     }
 
-    private func fits(_ row: UsageDelta) -> Bool {
-        guard let stored = try? queries.usage(row.key) else { return true }
-        if stored.aggregation != row.aggregation { return false }
+    /// - Parameter sums: what rows hold with those deltas of the batch that were found to fit.
+    private func fits(_ row: UsageDelta, _ sums: inout [UsageKey: Int64]) -> Bool {
+        let stored = try? queries.usage(row.key)
+        if let stored, stored.aggregation != row.aggregation { return false }
         guard row.aggregation.isAdditive || row.aggregation == .avg else { return true }
-        return !stored.state.value.addingReportingOverflow(row.delta.value).overflow
+        let before = sums[row.key] ?? stored?.state.value ?? 0
+        let (sum, overflow) = before.addingReportingOverflow(row.delta.value)
+        if !overflow { sums[row.key] = sum }
+        return !overflow
     }
 
     private func fits(_ row: RollupDelta) -> Bool {

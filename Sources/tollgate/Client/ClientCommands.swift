@@ -7,6 +7,10 @@ struct TollgateClientCommands {
             ApplyCommand.self, CheckCommand.self, ConsumeCommand.self, EntitlementsCommand.self,
             UsageCommand.self, NearLimitCommand.self, AlertsCommand.self, EventsCommand.self,
             DeadLettersCommand.self, ReconcileCommand.self, HealthCommand.self,
+            ExportCommand.self, GetCommand.self, PutCommand.self, ChangeCommand.self,
+            DeleteCommand.self, RevokeCommand.self, ReinstateCommand.self, UndoCommand.self,
+            MigrateCommand.self, SeatsCommand.self, CustomersCommand.self, KeysCommand.self,
+            AuditCommand.self, TokenCommand.self,
         ]
     }
 }

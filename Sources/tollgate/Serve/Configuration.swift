@@ -16,6 +16,13 @@ struct Configuration: Sendable {
     var kafkaProperties: [String: String] = [:]
     var redis: String?
     var apiKeysFile: String?
+    var tlsCertificate: String?
+    var tlsKey: String?
+    var stripeSecretFile: String?
+    /// Requests per second and caller to the control plane and the reports; nil: the default.
+    var rateLimit: Int?
+    /// The same for checks, charges and events; nil: unbounded.
+    var checkRateLimit: Int?
     var logLevel = "info"
     var dedupeDays: Int64 = 35
 
@@ -96,6 +103,15 @@ struct ServeOptions: ParsableArguments {
     @Option(help: "Redis for shared counters, redis://host:port/db.") var redis: String?
     @Option(help: "File with one API key a line; without it only loopback is served.")
     var apiKeysFile: String?
+    @Option(help: "Certificate chain (PEM) of the API; with --tls-key it speaks https only.")
+    var tlsCertificate: String?
+    @Option(help: "Private key (PEM) of the certificate.") var tlsKey: String?
+    @Option(help: "File with the signing secrets of Stripe's webhook, one a line.")
+    var stripeWebhookSecretFile: String?
+    @Option(help: "Control-plane and report requests a second that one caller may make; 200.")
+    var rateLimit: Int?
+    @Option(help: "Checks, charges and event batches a second that one caller may make; unbounded.")
+    var checkRateLimit: Int?
     @Option(help: "trace, debug, info, warning or error.") var logLevel: String?
     @Option(help: "YAML file with the same names as the flags.") var config: String?
     @Option(help: "Days an event id is remembered for.") var dedupeDays: Int64?
@@ -130,6 +146,19 @@ struct ServeOptions: ParsableArguments {
         result.alertsTopic = try value(alertsTopic, "alerts-topic") ?? result.alertsTopic
         result.redis = try value(redis, "redis")
         result.apiKeysFile = try value(apiKeysFile, "api-keys-file")
+        result.tlsCertificate = try value(tlsCertificate, "tls-certificate")
+        result.tlsKey = try value(tlsKey, "tls-key")
+        result.stripeSecretFile = try value(stripeWebhookSecretFile, "stripe-webhook-secret-file")
+        func rate(_ flag: Int?, _ name: String) throws -> Int? {
+            guard let text = try value(flag.map(String.init), name) else { return nil }
+            guard let number = Int(text), (0...1_000_000).contains(number) else {
+                throw ConfigurationError(
+                    "--\(name) must be 0 (unbounded) to 1000000 a second, not `\(text)`")
+            }
+            return number
+        }
+        result.rateLimit = try rate(rateLimit, "rate-limit")
+        result.checkRateLimit = try rate(checkRateLimit, "check-rate-limit")
         result.logLevel = try value(logLevel, "log-level") ?? result.logLevel
         if let text = try value(dedupeDays.map(String.init), "dedupe-days") {
             guard let days = Int64(text), (1...400).contains(days) else {

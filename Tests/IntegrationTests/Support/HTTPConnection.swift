@@ -59,7 +59,7 @@ final class HTTPConnection {
         body: [UInt8] = [], headers: [String: String] = [:]
     ) throws -> HTTPAnswer {
         var head = "\(method) \(path) HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-        if method == "POST" {
+        if method != "GET" {
             head += "Content-Length: \(body.count)\r\n"
             if !type.isEmpty { head += "Content-Type: \(type)\r\n" }
         }

@@ -50,6 +50,8 @@ public struct Decision: Hashable, Sendable {
     public var revision: Int64
     /// The customer of the tree whose quota is the tightest, when it is not the asked one's own.
     public var limitingCustomer: CustomerID?
+    /// The quantity was charged with this decision, and `used` contains it.
+    public var isCharged = false
 
     public init(
         isAllowed: Bool, reason: DecisionReason, customer: CustomerID, feature: FeatureKey,

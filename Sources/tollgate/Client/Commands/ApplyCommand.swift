@@ -4,11 +4,16 @@ import Foundation
 struct ApplyCommand: ClientCommand {
     static let configuration = CommandConfiguration(
         commandName: "apply",
-        abstract: "Apply a catalog: meters, features, plans, customers.",
+        abstract: "Apply a catalog: products, meters, features, plans, add-ons, customers.",
         discussion: """
             EXAMPLES
               tollgate apply -f catalog.yaml --dry-run    show what would change
               tollgate apply -f catalog.yaml              change it
+              tollgate apply -f catalog.yaml --migrate    and move subscriptions to new versions
+
+            What the document does not name stays; --prune removes what an earlier document made
+            and this one leaves out, and asks for the number (--expected-count) that a dry run says.
+            A changed plan is a new version; subscriptions stay on theirs until they are migrated.
 
             Errors are printed as FILE:LINE:COLUMN: what is wrong, and nothing is applied.
 
@@ -23,10 +28,28 @@ struct ApplyCommand: ClientCommand {
     @Flag(help: "Say what would change, and change nothing.")
     var dryRun = false
 
+    @Flag(help: "Remove what an earlier document made and this one does not name.")
+    var prune = false
+
+    @Flag(help: "Move subscriptions on earlier versions of the plans to the latest.")
+    var migrate = false
+
+    @Option(help: "How many records --prune is expected to remove.")
+    var expectedCount: Int?
+
+    private var query: [(name: String, value: String)] {
+        var query: [(name: String, value: String)] = []
+        if dryRun { query.append(("dry_run", "true")) }
+        if prune { query.append(("prune", "true")) }
+        if migrate { query.append(("migrate", "true")) }
+        if let expectedCount { query.append(("expected_count", String(expectedCount))) }
+        return query
+    }
+
     func perform(_ client: APIClient) async throws(ClientFailure) {
         let request = APIRequest(
-            .post, ["v1", "catalog"], query: dryRun ? [("dry_run", "true")] : [],
-            body: try readInput(file), contentType: "application/yaml")
+            .post, ["v1", "catalog"], query: query, body: try readInput(file),
+            contentType: "application/yaml", timeoutSeconds: 300)
         let reply = try await client.exchange(request)
         guard (200..<300).contains(reply.status) else { throw failure(reply) }
         if connection.json { return Terminal.result(json: reply.body) }

@@ -8,6 +8,7 @@ struct EntitlementsCommand: ClientCommand {
         discussion: """
             EXAMPLE
               tollgate entitlements acme
+              tollgate entitlements acme --at 2026-12-01T00:00:00Z
 
             \(CommandExit.help)
             """)
@@ -15,11 +16,16 @@ struct EntitlementsCommand: ClientCommand {
     @Argument(help: "The customer.")
     var customer: String
 
+    @Option(help: ArgumentHelp("As they are (were, will be) then.", valueName: "time"))
+    var at: String?
+
     @OptionGroup var connection: ConnectionOptions
 
     func perform(_ client: APIClient) async throws(ClientFailure) {
         let data = try await client.answer(
-            APIRequest(.get, ["v1", "customers", customer, "entitlements"]))
+            APIRequest(
+                .get, ["v1", "customers", customer, "entitlements"],
+                query: at.map { [("at", $0)] } ?? []))
         if connection.json { return Terminal.result(json: data) }
         let answer = try client.decoded(EntitlementsAnswer.self, from: data)
         var table = TextTable([
@@ -31,8 +37,8 @@ struct EntitlementsCommand: ClientCommand {
             let limit = entitlement.unlimited == true ? "unlimited" : entitlement.limit?.description
             table.add([
                 entitlement.feature, entitlement.type ?? "", limit ?? entitlement.value ?? "",
-                entitlement.type == "metered" ? entitlement.used?.description ?? "" : "",
-                entitlement.type == "metered" ? entitlement.remaining?.description ?? "" : "",
+                Self.isCounted(entitlement.type) ? entitlement.used?.description ?? "" : "",
+                Self.isCounted(entitlement.type) ? entitlement.remaining?.description ?? "" : "",
                 entitlement.enforcement ?? "", entitlement.reason ?? "",
                 entitlement.resetsAt ?? "", entitlement.limitSource ?? "",
             ])
@@ -40,4 +46,6 @@ struct EntitlementsCommand: ClientCommand {
         if table.isEmpty { return Terminal.message("\(customer) has no entitlements") }
         Terminal.result(table.text)
     }
+
+    private static func isCounted(_ type: String?) -> Bool { type == "metered" || type == "seat" }
 }

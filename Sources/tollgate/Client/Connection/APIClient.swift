@@ -3,7 +3,13 @@ import NIOHTTP1
 
 /// One HTTP request to the server.
 struct APIRequest: Sendable {
-    enum Method: String, Sendable { case get = "GET", post = "POST" }
+    enum Method: String, Sendable {
+        case get = "GET"
+        case post = "POST"
+        case put = "PUT"
+        case patch = "PATCH"
+        case delete = "DELETE"
+    }
 
     var method: Method
     /// Path segments below the root, not yet percent-encoded.
@@ -11,6 +17,7 @@ struct APIRequest: Sendable {
     var query: [(name: String, value: String)]
     var body: Data?
     var contentType: String
+    var headers: [(name: String, value: String)] = []
     var timeoutSeconds: Double
 
     init(
@@ -47,17 +54,20 @@ struct APIReply: Sendable {
 struct APIClient: Sendable {
     let base: ServerAddress
     private let apiKey: String?
+    /// Certificate authority (PEM file) to trust besides the system's; for https.
+    private let authorityFile: String?
 
-    init(base: ServerAddress, apiKey: String?) {
+    init(base: ServerAddress, apiKey: String?, authorityFile: String? = nil) {
         self.base = base
         self.apiKey = apiKey
+        self.authorityFile = authorityFile
     }
 
     /// - Throws: `unreachable` when there is no HTTP reply at all.
     func exchange(_ request: APIRequest) async throws(ClientFailure) -> APIReply {
         do throws(HTTPExchangeError) {
             return try await HTTPExchange.run(
-                base, head: head(of: request), body: request.body,
+                base, authorityFile: authorityFile, head: head(of: request), body: request.body,
                 timeoutSeconds: request.timeoutSeconds)
         } catch {
             throw ClientFailure(
@@ -85,11 +95,13 @@ struct APIClient: Sendable {
         if !query.isEmpty { target += "?" + query.joined(separator: "&") }
         var headers = HTTPHeaders([
             ("Host", base.authority), ("Accept", "application/json"), ("Connection", "close"),
+            ("Tollgate-Source", "cli"),
         ])
+        for (name, value) in request.headers { headers.replaceOrAdd(name: name, value: value) }
         if let body = request.body {
             headers.add(name: "Content-Type", value: request.contentType)
             headers.add(name: "Content-Length", value: String(body.count))
-        } else if request.method == .post {
+        } else if request.method != .get {
             headers.add(name: "Content-Length", value: "0")
         }
         if let apiKey { headers.add(name: "Authorization", value: "Bearer \(apiKey)") }

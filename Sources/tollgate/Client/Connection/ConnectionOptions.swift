@@ -16,13 +16,20 @@ struct ConnectionOptions: ParsableArguments {
             "File that holds the API key. [env: TOLLGATE_API_KEY_FILE]", valueName: "file"))
     var apiKeyFile: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Certificate authority to trust, PEM, for https. [env: TOLLGATE_CA_CERT]",
+            valueName: "file"))
+    var caCert: String?
+
     @Flag(help: "Print the server's JSON answer instead of text.")
     var json = false
 
     func makeClient() throws(ClientFailure) -> APIClient {
         let address = server ?? Self.environment("TOLLGATE_SERVER") ?? Self.defaultServer
         return APIClient(
-            base: try ServerAddress(address, option: "--server"), apiKey: try apiKey())
+            base: try ServerAddress(address, option: "--server"), apiKey: try apiKey(),
+            authorityFile: caCert ?? Self.environment("TOLLGATE_CA_CERT"))
     }
 
     /// The variable's value; nil when unset or empty.

@@ -2,6 +2,7 @@ import Foundation
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import NIOSSL
 
 /// Why there is no reply.
 struct HTTPExchangeError: Error, Sendable {
@@ -18,8 +19,10 @@ enum HTTPExchange {
 
     /// - Parameter timeoutSeconds: from the start of connecting to the end of the reply.
     static func run(
-        _ address: ServerAddress, head: HTTPRequestHead, body: Data?, timeoutSeconds: Double
+        _ address: ServerAddress, authorityFile: String? = nil, head: HTTPRequestHead, body: Data?,
+        timeoutSeconds: Double
     ) async throws(HTTPExchangeError) -> APIReply {
+        let secure = try address.isSecure ? Self.secureContext(authorityFile) : nil
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let promise = loop.makePromise(of: APIReply.self)
         let timeout = loop.scheduleTask(in: .milliseconds(Int64(timeoutSeconds * 1_000))) {
@@ -30,6 +33,13 @@ enum HTTPExchange {
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
+                    if let secure {
+                        // A name of an address proves nothing in the handshake; only names are sent.
+                        let isName = (try? SocketAddress(ipAddress: address.host, port: 0)) == nil
+                        try pipeline.addHandler(
+                            NIOSSLClientHandler(
+                                context: secure, serverHostname: isName ? address.host : nil))
+                    }
                     try pipeline.addHTTPClientHandlers()
                     try pipeline.addHandler(
                         ExchangeHandler(head: head, body: body, promise: promise))
@@ -51,6 +61,20 @@ enum HTTPExchange {
         }
         timeout.cancel()
         return try reply.get()
+    }
+
+    private static func secureContext(
+        _ authorityFile: String?
+    ) throws(HTTPExchangeError) -> NIOSSLContext {
+        var configuration = TLSConfiguration.makeClientConfiguration()
+        if let authorityFile {
+            configuration.additionalTrustRoots = [.file(authorityFile)]
+        }
+        do {
+            return try NIOSSLContext(configuration: configuration)
+        } catch {
+            throw HTTPExchangeError(reason: "cannot set TLS up: \(error)")
+        }
     }
 
     private static func result(

@@ -4,8 +4,10 @@ import Foundation
 struct ServerAddress: Sendable, Hashable, CustomStringConvertible {
     var host: String
     var port: Int
+    var isSecure = false
 
-    /// Reads `http://host:port`, `host:port` or `host` (port 80); IPv6 addresses in brackets.
+    /// Reads `http://host:port`, `https://host:port`, `host:port` or `host`; IPv6 addresses in
+    /// brackets.
     /// - Parameter option: named in the message.
     init(_ text: String, option: String) throws(ClientFailure) {
         let full = text.contains("://") ? text : "http://" + text
@@ -16,21 +18,17 @@ struct ServerAddress: Sendable, Hashable, CustomStringConvertible {
                 .usage,
                 "\(option): \(text) is not an address like \(ConnectionOptions.defaultServer)")
         }
-        guard url.scheme?.lowercased() == "http" else {
-            throw ClientFailure(
-                .usage,
-                """
-                \(option): only http:// is spoken here. To reach a server on another machine safely, \
-                forward its port: ssh -L 8080:127.0.0.1:8080 HOST
-                """)
+        guard let scheme = url.scheme?.lowercased(), ["http", "https"].contains(scheme) else {
+            throw ClientFailure(.usage, "\(option): only http:// and https:// are spoken here")
         }
+        isSecure = scheme == "https"
         let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
         self.host = isBracketed ? String(host.dropFirst().dropLast()) : host
-        port = url.port ?? 80
+        port = url.port ?? (isSecure ? 443 : 80)
     }
 
     /// For the `Host` header.
     var authority: String { (host.contains(":") ? "[\(host)]" : host) + ":\(port)" }
 
-    var description: String { "http://\(authority)" }
+    var description: String { (isSecure ? "https://" : "http://") + authority }
 }

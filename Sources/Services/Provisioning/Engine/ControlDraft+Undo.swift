@@ -1,0 +1,99 @@
+package import MeteringModel
+package import MeteringPorts
+
+extension ControlDraft {
+    /// Takes one change out of its record; a change that was itself an undo is made again.
+    /// - Returns: false when that was done already.
+    /// - Throws: `cannot_undo` when a later change builds on it, naming that change.
+    @discardableResult
+    package mutating func undo(_ change: ControlChange) throws(ControlProblem) -> Bool {
+        guard let history = try history(change.kind, change.id) else {
+            throw .notFound(change.kind, change.id)
+        }
+        if change.action == .undo { return try redo(change, history) }
+        let isThere = history.entries.contains { $0.sequence == change.sequence }
+        guard isThere else { return false }
+        try requireNothingBuilds(on: change, of: change, history)
+        try append(undoing(change, action: .undo, patch: .object([:])), to: history)
+        let after = try self.history(change.kind, change.id)
+        if after?.latest == nil || change.kind == .plan {
+            try requireUnused(after, undoing: change)
+        }
+        return true
+    }
+
+    /// Makes the change again that `undo` took out: as a new one, with the same patch and instant.
+    private mutating func redo(
+        _ undo: ControlChange, _ history: RecordHistory
+    ) throws(ControlProblem) -> Bool {
+        guard let undone = undo.undoes, let original = try change(undone, of: history) else {
+            throw ControlProblem(
+                .conflict, "cannot_undo", "change \(undo.sequence) does not say what it took out")
+        }
+        let isThere = history.entries.contains {
+            $0.sequence > undo.sequence && $0.effectiveAt == original.effectiveAt
+                && $0.patch == original.patch
+        }
+        if isThere { return false }
+        try requireNothingBuilds(on: original, of: undo, history)
+        try append(
+            undoing(original, action: original.action, patch: original.patch), to: history)
+        return true
+    }
+
+    private func undoing(
+        _ change: ControlChange, action: ControlChange.Action, patch: JSONValue
+    ) -> ControlChange {
+        ControlChange(
+            at: now, actor: context.principal.id, source: context.source, reason: context.reason,
+            effectiveAt: change.effectiveAt, requestID: context.requestID, action: action,
+            kind: change.kind, id: change.id, customer: change.customer, patch: patch,
+            undoes: action == .undo ? change.sequence : nil)
+    }
+
+    /// Later changes of the same record stand in the way when they speak of the same members, or
+    /// when the record itself comes or goes with the one that is taken out.
+    private func requireNothingBuilds(
+        on change: ControlChange, of later: ControlChange, _ history: RecordHistory
+    ) throws(ControlProblem) {
+        let names = change.patch.object.map { Set($0.keys) } ?? []
+        for entry in history.entries where entry.sequence > later.sequence {
+            let isOwn = entry.sequence > base
+            if isOwn { continue }
+            let isBuilt: Bool
+            if change.action == .update, let patch = entry.patch.object {
+                isBuilt = !names.isDisjoint(with: patch.keys)
+            } else {
+                isBuilt = change.action != .update
+            }
+            if !isBuilt { continue }
+            let request = try self.change(entry.sequence, of: history)?.requestID ?? ""
+            throw ControlProblem(
+                .conflict, "cannot_undo",
+                "\(change.kind.words) \"\(change.id)\" was changed again by request \"\(request)\" "
+                    + "(change \(entry.sequence)); undo that one first")
+        }
+    }
+
+    /// What is gone must not be used by anything that stays.
+    private func requireUnused(
+        _ record: RecordHistory?, undoing change: ControlChange
+    ) throws(ControlProblem) {
+        guard let use = try use(of: change.kind, change.id, without: record?.latest) else { return }
+        throw ControlProblem(
+            .conflict, "cannot_undo",
+            "\(change.kind.words) \"\(change.id)\" is used by \(use); change that first")
+    }
+
+    /// One row of the log, this draft's own included.
+    private func change(
+        _ sequence: Int64, of history: RecordHistory
+    ) throws(ControlProblem) -> ControlChange? {
+        if sequence > base { return changes.first { $0.sequence == sequence } }
+        let rows = try stored { store throws(ControlStoreError) in
+            try store.changes(
+                AuditFilter(kind: history.kind, id: history.id), after: sequence - 1, limit: 1)
+        }
+        return rows.first?.change.sequence == sequence ? rows.first?.change : nil
+    }
+}

@@ -1,0 +1,61 @@
+import Entitlements
+package import MeteringModel
+package import MeteringPorts
+
+extension ControlProblem {
+    /// The store could not be read or written: the caller may try again.
+    package static func store(_ error: ControlStoreError) -> ControlProblem {
+        ControlProblem(
+            .unavailable, "unavailable",
+            "the control plane's store cannot be used now: \(error.message); nothing was changed")
+    }
+
+    package static func notFound(_ kind: RecordKind, _ id: String) -> ControlProblem {
+        ControlProblem(.notFound, "not_found", "there is no \(kind.words) \"\(id)\"")
+    }
+
+    /// A reference to something that does not exist. `known` are the ids that do, for a hint.
+    package static func unknown(
+        _ kind: RecordKind, _ id: String, field: String?, known: some Sequence<String>
+    ) -> ControlProblem {
+        ControlProblem(
+            .unprocessable, "unknown_\(kind.rawValue)",
+            "there is no \(kind.words) \"\(id)\"\(NearestKey.hint(for: id, in: known))",
+            field: field)
+    }
+
+    package static func invalid(
+        _ code: String, _ detail: String, field: String? = nil
+    ) -> ControlProblem {
+        ControlProblem(.unprocessable, code, detail, field: field)
+    }
+}
+
+extension RecordKind {
+    /// For people.
+    package var words: String { self == .addOn ? "add-on" : rawValue }
+
+    /// Definitions: they belong to no customer and take effect at once.
+    package var isCatalog: Bool {
+        switch self {
+        case .product, .meter, .feature, .plan, .addOn, .integration: true
+        case .customer, .subscription, .override, .grant, .suspension, .revocation, .seat: false
+        }
+    }
+
+    /// Whether a customer's entitlements are folded from it.
+    package var isContract: Bool {
+        switch self {
+        case .customer, .subscription, .override, .grant, .suspension, .revocation: true
+        case .product, .meter, .feature, .plan, .addOn, .integration, .seat: false
+        }
+    }
+
+    /// Below `/v1`.
+    package var path: String {
+        switch self {
+        case .addOn: "add-ons"
+        default: rawValue + "s"
+        }
+    }
+}
