@@ -10,8 +10,6 @@ final class FakeControl: ControlPlane {
     let rollbacks = Mutex<[(id: String, context: CommandContext)]>([])
     let webhooks = Mutex<[(system: String, body: [UInt8], signature: String?)]>([])
     let failure = Mutex<ControlProblem?>(nil)
-    /// Owners of records, by id; `acme` when there is none here.
-    let owners = Mutex<[String: String]>([:])
 
     private func fail() throws(ControlProblem) {
         if let problem = failure.withLock({ $0 }) { throw problem }
@@ -22,10 +20,7 @@ final class FakeControl: ControlPlane {
         case .product, .meter, .feature, .plan, .addOn, .integration: .members(["key": .string(id)])
         case .customer: .members(["id": .string(id)])
         case .subscription, .override, .grant, .suspension, .revocation, .seat:
-            .members([
-                "id": .string(id),
-                "customer": .string(owners.withLock { $0[id] } ?? "acme"),
-            ])
+            .members(["id": .string(id), "customer": .string("acme")])
         }
     }
 
@@ -50,6 +45,7 @@ final class FakeControl: ControlPlane {
                 ]))
         case .mintToken:
             return ControlAnswer(
+                status: 201,
                 body: .members([
                     "token": .string("a.b.c"), "expires_at": .string("2026-11-21T10:30:03Z"),
                 ]))
@@ -91,7 +87,9 @@ final class FakeControl: ControlPlane {
         case .jwks: return ControlAnswer(body: .object(["keys": .array([])]))
         case .planVersions, .adjustments: return page(.object([:]))
         case .seats: return page(.members(["holder": .string("u1")]))
-        case .request, .importProgress: return ControlAnswer(body: .object([:]))
+        case .request:
+            return ControlAnswer(body: .object(["items": .array([]), "next": .null]))
+        case .importProgress: return ControlAnswer(body: .object([:]))
         }
     }
 

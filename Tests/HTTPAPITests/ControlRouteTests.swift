@@ -141,18 +141,21 @@ import Testing
             }
             // A time in the customer's zone is the control plane's to read.
             let local = #"{"effective_at":"2026-01-01","reason":null}"#
-            let revoke = try await command("/v1/entitlements/revoke", local)
-            #expect(revoke.body["effective_at"]?.text == "2026-01-01")
-            #expect(revoke.context.effectiveAt == nil && revoke.context.reason == nil)
+            for target in ["/v1/entitlements/revoke", "/v1/grants"] {
+                let command = try await command(target, local)
+                #expect(command.body["effective_at"]?.text == "2026-01-01")
+                #expect(command.context.effectiveAt == nil && command.context.reason == nil)
+            }
+            let asked = try await command("/v1/customers?effective_at=2026-01-02T12:00", "{}")
+            #expect(asked.body["effective_at"]?.text == "2026-01-02T12:00")
+            #expect(asked.context.effectiveAt == nil)
             let odd: [(String, String, String)] = [
-                ("/v1/grants", local, "effective_at"),
                 ("/v1/grants", #"{"effective_at":7}"#, "effective_at"),
                 ("/v1/customers", #"{"reason":7}"#, "reason"),
                 (
                     "/v1/customers?effective_at=2026-01-02T00:00:00Z",
                     #"{"effective_at":"2026-01-01T00:00:00Z"}"#, "effective_at"
                 ),
-                ("/v1/customers?effective_at=2026-01-02", "{}", "effective_at"),
                 ("/v1/customers?dry_run=maybe", "{}", "dry_run"),
                 ("/v1/customers?expected_count=-1", "{}", "expected_count"),
             ]
