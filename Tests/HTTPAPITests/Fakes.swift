@@ -52,6 +52,10 @@ final class FakeGate: EntitlementGate {
             decision.period = .lifetime
         case "money":
             decision.scale = 2
+        case "pooled":
+            decision.limitingCustomer = "acme-holding"
+            decision.decidedAt = Timestamp(seconds: 1_795_256_103)
+            decision.revision = 77
         case "down": throw GateError(code: .unavailable, message: "the store is gone")
         case "busy": throw GateError(code: .overloaded, message: "too much")
         case "clash": throw GateError(code: .idConflict, message: "another body had this id")
@@ -107,13 +111,27 @@ final class FakeGate: EntitlementGate {
             decision: Self.decision(question), reservation: Self.reservation(state))
     }
 
-    func entitlements(of customer: CustomerID) throws(GateError) -> [EffectiveEntitlement] {
+    let instants = Mutex<[Timestamp?]>([])
+
+    func entitlements(
+        of customer: CustomerID, at: Timestamp?
+    ) throws(GateError) -> [EffectiveEntitlement] {
+        instants.withLock { $0.append(at) }
         let question = EntitlementQuestion(
             party: .customer(customer), feature: customer == "ghost" ? "nobody" : "tokens")
+        var denied = try answer(question)
+        denied.feature = "seats"
+        denied.isAllowed = false
+        denied.reason = .notEntitled
         return [
             EffectiveEntitlement(
+                feature: "seats", type: .seat, decision: denied, enforcement: nil, counting: nil,
+                thresholds: []),
+            EffectiveEntitlement(
                 feature: "tokens", type: .metered, decision: try answer(question),
-                enforcement: .soft, counting: .events, thresholds: ["80%", "100%"])
+                enforcement: .soft, counting: .events, thresholds: ["80%", "100%"],
+                sources: ["plan pro v3", "add_on premium x2"],
+                binding: Binding(domains: ["*.acme.test"], regions: ["eu"])),
         ]
     }
 }
@@ -198,10 +216,11 @@ final class FakeReporting: UsageReporting {
     ) throws(QueryError) -> (entries: [NearLimitEntry], next: String?) {
         asked.withLock { $0.append("near \(overBasisPoints) \(limit) \(cursor ?? "-")") }
         let entry = NearLimitEntry(
-            customer: "acme", feature: "tokens", plan: "pro", used: 90, limit: 100, scale: 0,
+            customer: cursor == "next-page" ? "rival" : "acme", feature: "tokens", plan: "pro",
+            used: 90, limit: 100, scale: 0,
             shareBasisPoints: 9_000, period: FakeGate.period, timeZone: "Europe/Berlin",
             enforcement: .hard, projectedExhaustion: Timestamp(seconds: 1_795_900_000))
-        return ([entry], "next-page")
+        return ([entry], cursor == "next-page" ? "last-page" : cursor == nil ? "next-page" : nil)
     }
 
     func alerts(
@@ -254,17 +273,26 @@ final class FakeReporting: UsageReporting {
 
 final class FakeCatalog: CatalogAdministration {
     let applied = Mutex<[String]>([])
+    let options = Mutex<[CatalogApplyOptions]>([])
+    let contexts = Mutex<[CommandContext]>([])
+    let exports = Mutex<[Bool]>([])
 
-    func apply(_ yaml: String, dryRun: Bool) async throws(CatalogProblems) -> CatalogChange {
+    func apply(
+        _ yaml: String, _ options: CatalogApplyOptions, _ context: CommandContext
+    ) async throws(CatalogProblems) -> CatalogChange {
         if yaml.contains("bad") {
             throw CatalogProblems([.init(line: 3, column: 7, message: "unknown meter")])
         }
-        if !dryRun { applied.withLock { $0.append(yaml) } }
-        return CatalogChange(revision: 2, lines: ["+ plan pro"], isApplied: !dryRun)
+        self.options.withLock { $0.append(options) }
+        contexts.withLock { $0.append(context) }
+        if !options.isDryRun { applied.withLock { $0.append(yaml) } }
+        return CatalogChange(revision: 2, lines: ["+ plan pro"], isApplied: !options.isDryRun)
     }
 
-    func currentDocument() -> (revision: Int64, yaml: String)? {
-        applied.withLock { $0.last }.map { (1, $0) }
+    func export(includesAll: Bool) async throws(CatalogProblems) -> (revision: Int64, yaml: String)
+    {
+        exports.withLock { $0.append(includesAll) }
+        return (1, applied.withLock { $0.last } ?? "")
     }
 }
 
