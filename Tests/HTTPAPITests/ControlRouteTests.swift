@@ -166,6 +166,9 @@ import Testing
             let large = try await server.send(
                 "POST", "/v1/customers:import", String(repeating: " ", count: 200_001))
             #expect(large.status == 413)
+            // What the bodies took has been given back.
+            let metrics = try await server.send("GET", "/metrics", admin: true)
+            #expect(metrics.body.contains("\ntollgate_http_buffered_bytes 0\n"))
 
             let back = try await server.send(
                 "POST", "/v1/imports/i1/rollback", #"{"reason":"wrong file"}"#)
