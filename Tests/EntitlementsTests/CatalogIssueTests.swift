@@ -106,36 +106,58 @@ import Testing
             "\(tokensPath).durability", "counts events", tokens { $0.durability = .fast }),
         Case("customers.1.id", "two customers \"acme\"") { $0.customers[1].id = "acme" },
         Case("customers.0.time_zone", "\"Mars/Base\" is not an IANA zone known here") {
-            $0.customers[0].timeZone = "Mars/Base"
+            $0.customers[0].profile.timeZone = "Mars/Base"
         },
         Case("customers.0.time_zone", "not an IANA zone") {
-            $0.customers[0].timeZone = "../../etc/passwd"
+            $0.customers[0].profile.timeZone = "../../etc/passwd"
         },
         Case("customers.1.subjects.0", "belongs to customer \"acme\" already") {
-            $0.customers[1].subjects = ["key_2"]
+            $0.customers[1].profile.subjects = [.init("key_2")]
         },
-        Case("customers.0.subjects.1", "twice") { $0.customers[0].subjects = ["k", "k"] },
+        Case("customers.0.subjects.1", "twice") {
+            $0.customers[0].profile.subjects = [.init("k"), .init("k")]
+        },
         Case("customers.0.subjects.0", "not be longer") {
-            $0.customers[0].subjects = [SubjectID(String(repeating: "k", count: 257))]
+            $0.customers[0].profile.subjects = [.init(SubjectID(String(repeating: "k", count: 257)))]
         },
-        Case("customers.0.subscription.plan", "no plan \"prо\"") {
-            $0.customers[0].subscription?.plan = "prо"
+        Case("customers.0.subscriptions.0.plan", "no plan \"prо\"") {
+            $0.customers[0].subscriptions[0].terms.plan = "prо"
         },
         Case("customers.1.parent", "no customer \"nobody\"") {
-            $0.customers[1].parent = "nobody"
+            $0.customers[1].profile.parent = "nobody"
         },
         Case("customers.0.parent", "own ancestor: acme → acme") {
-            $0.customers[0].parent = "acme"
+            $0.customers[0].profile.parent = "acme"
         },
         Case("customers.0.parent", "own ancestor: acme → acme-labs → acme") {
-            $0.customers[0].parent = "acme-labs"
+            $0.customers[0].profile.parent = "acme-labs"
+        },
+        Case("customers.0.id", "environment's suffix") { $0.customers[0].id = "acme#sandbox" },
+        Case("plans.0.product", "no product \"crm\"") { $0.plans[0].product = "crm" },
+        Case("products.0.default_plan", "no plan \"pros\"; did you mean \"pro\"?") {
+            $0.products = [.init(key: "crm", defaultPlan: "pros")]
+        },
+        Case("products.0.default_plan", "belongs to product \"default\"") {
+            $0.products = [.init(key: "crm", defaultPlan: "pro")]
+        },
+        Case("add_ons.0.entitlements.tokns", "did you mean \"tokens\"?") {
+            $0.addOns = [.init(key: "more", entitlements: ["tokns": .boolean(true)])]
+        },
+        Case("stripe.prices.price_1", "no add-on \"more\"") {
+            $0.stripe = StripeMapping(prices: ["price_1": .addOn("more")])
+        },
+        Case("\(tokensPath).grace.units", "negative", tokens { $0.grace = Grace(units: -1) }),
+        Case("\(tokensPath).overage_max", "negative", tokens { $0.overageMax = -1 }),
+        Case("plans.0.entitlements.sso", "boolean feature") {
+            $0.plans[0].entitlements["sso"] = .seats(.init(seats: .unlimited))
         },
         Case("customers.10.parent", "at most 8 levels") { catalog in
             for level in 1...9 {
                 catalog.customers.append(
                     CustomerDefinition(
                         id: CustomerID("l\(level)"),
-                        parent: level == 1 ? "acme" : CustomerID("l\(level - 1)")))
+                        profile: CustomerProfile(
+                            parent: level == 1 ? "acme" : CustomerID("l\(level - 1)"))))
             }
         },
     ]
@@ -158,7 +180,7 @@ import Testing
         var catalog = sampleCatalog()
         catalog.meters[0].value = nil
         catalog.features[1].meter = "nothing"
-        catalog.customers[0].timeZone = "Nowhere"
+        catalog.customers[0].profile.timeZone = "Nowhere"
         guard case .failure(let found) = compile(catalog) else {
             Issue.record("compiled")
             return
@@ -167,7 +189,7 @@ import Testing
         catalog.customers = (0..<500).map {
             CustomerDefinition(
                 id: CustomerID("c\($0)"),
-                subscription: .init(plan: "gone", start: .init(seconds: 0)))
+                subscriptions: [.init(terms: .init(plan: "gone", start: .init(seconds: 0)))])
         }
         guard case .failure(let many) = compile(catalog) else {
             Issue.record("compiled")
@@ -182,10 +204,13 @@ import Testing
         // Children before their parents in the document.
         catalog.customers = (1...8).reversed().map {
             CustomerDefinition(
-                id: CustomerID("l\($0)"), parent: $0 == 1 ? nil : CustomerID("l\($0 - 1)"))
+                id: CustomerID("l\($0)"),
+                profile: CustomerProfile(parent: $0 == 1 ? nil : CustomerID("l\($0 - 1)")))
         }
         let snapshot = try compile(catalog).get()
-        #expect(snapshot.customers.allSatisfy { $0.root == "l1" })
+        for number in 0..<8 {
+            #expect(snapshot.customer(snapshot.root(of: number, at: now)).id == "l1")
+        }
     }
 
     @Test func anUnlimitedAverageIsOnlyWatched() throws {

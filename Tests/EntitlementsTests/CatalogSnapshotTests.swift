@@ -35,72 +35,81 @@ import Testing
         #expect(snapshot.customerIndex(subject: "acme") == nil)
         #expect(snapshot.customerIndex("acme-labs") == 1)
         #expect(snapshot.customerIndex("key_1") == nil)
-        #expect(snapshot.customers[1].root == "acme")
-        #expect(snapshot.customers[0].zone.name == "Europe/Berlin")
-        #expect(snapshot.customers[1].plan == nil && snapshot.customers[1].quotas.isEmpty)
+        #expect(snapshot.customer(snapshot.root(of: 1, at: now)).id == "acme")
+        #expect(snapshot.customer(0).zone.name == "Europe/Berlin")
+        let child = snapshot.customer(1).segment(at: now)
+        #expect(child.plan == nil && child.quotaCount == 0 && child.parent == 0)
     }
 
     @Test func quotasCarryEverythingADecisionNeeds() throws {
         let snapshot = try compile(sampleCatalog()).get()
-        let acme = snapshot.customers[0]
+        let acme = snapshot.customer(0).segment(at: now)
         #expect(acme.plan == "pro" && acme.planVersion == 3)
-        #expect(acme.quotas == 0..<3)
-        #expect(acme.quotas(ofMeter: 0).map { snapshot.quotas[$0].feature } == ["tokens"])
-        #expect(
-            acme.quotas(ofMeter: 1).map { snapshot.quotas[$0].feature } == ["api_calls", "burst"])
+        #expect(acme.quotaCount == 3)
+        #expect(acme.quotas(ofMeter: 0).map { acme.quota($0).feature } == ["tokens"])
+        #expect(acme.quotas(ofMeter: 1).map { acme.quota($0).feature } == ["api_calls", "burst"])
         #expect(acme.quotas(ofMeter: 2).isEmpty)
-        let index = try #require(snapshot.quotaIndex(customer: 0, feature: "tokens"))
-        let quota = snapshot.quotas[index]
+        let quota = try #require(snapshot.quota(customer: 0, "tokens"))
         #expect(quota.customer == "acme" && quota.source == "plan pro v3")
         #expect(quota.thresholds.map(\.label) == ["500", "80%", "100%"])
         let start = Timestamp(seconds: 1_769_814_000)
         #expect(quota.rule == PeriodRule(unit: .month, anchor: .subscription(start: start)))
+        #expect(acme.subscriptionStart == start && acme.start == start)
         #expect(quota.enforcement == .soft && quota.counting == .events)
-        let calls = try #require(snapshot.quotaIndex(customer: 0, feature: "api_calls"))
-        #expect(snapshot.quotas[calls].counting == .admission)
-        #expect(snapshot.quotas[calls].rule.anchor == .calendar)
-        #expect(snapshot.quotaIndex(customer: 0, feature: "sso") == nil)
-        #expect(snapshot.quotaIndex(customer: 1, feature: "tokens") == nil)
-        #expect(snapshot.quotaIndex(customer: 2, feature: "tokens") == 3)
-        #expect(acme.entitlements["region"] == .value("eu"))
+        let calls = try #require(snapshot.quota(customer: 0, "api_calls"))
+        #expect(calls.counting == .admission)
+        #expect(calls.rule.anchor == .calendar)
+        #expect(snapshot.quota(customer: 0, "sso") == nil)
+        #expect(snapshot.quota(customer: 1, "tokens") == nil)
+        #expect(snapshot.quota(customer: 2, "tokens")?.limit == .finite(100))
+        guard case .value("eu")? = snapshot.entitlement(of: 0, "region", at: now)?.value else {
+            Issue.record("no region")
+            return
+        }
         #expect(snapshot.feature("sso")?.type == .boolean)
     }
 
     @Test func upgradeHintsNameTheNextPlan() throws {
         let snapshot = try compile(sampleCatalog()).get()
-        #expect(snapshot.upgradeHint(customer: 2, feature: "tokens") == "pro")
-        #expect(snapshot.upgradeHint(customer: 0, feature: "tokens") == "max")
-        #expect(snapshot.upgradeHint(customer: 2, feature: "sso") == "pro")
-        #expect(snapshot.upgradeHint(customer: 0, feature: "sso") == nil)
-        #expect(snapshot.upgradeHint(customer: 1, feature: "tokens") == "free")
-        #expect(snapshot.upgradeHint(customer: 0, feature: "api_calls") == nil)
-        #expect(snapshot.upgradeHint(customer: 0, feature: "nothing") == nil)
+        #expect(snapshot.customer(2).segment(at: now).upgradeHint("tokens") == "pro")
+        #expect(snapshot.customer(0).segment(at: now).upgradeHint("tokens") == "max")
+        #expect(snapshot.customer(2).segment(at: now).upgradeHint("sso") == "pro")
+        #expect(snapshot.customer(0).segment(at: now).upgradeHint("sso") == nil)
+        #expect(snapshot.customer(1).segment(at: now).upgradeHint("tokens") == "free")
+        #expect(snapshot.customer(0).segment(at: now).upgradeHint("api_calls") == nil)
+        #expect(snapshot.customer(0).segment(at: now).upgradeHint("nothing") == nil)
+    }
+
+    private static func customer(_ index: Int) -> CustomerDefinition {
+        let long = SubjectID(String(repeating: "x", count: 1 + index % 240) + "\(index)")
+        let terms = SubscriptionTerms(
+            plan: index % 2 == 0 ? "pro" : "free", start: Timestamp(seconds: 0))
+        return CustomerDefinition(
+            id: CustomerID("c\(index)"),
+            profile: CustomerProfile(
+                subjects: [.init(SubjectID("s\(index)")), .init(long)]),
+            subscriptions: [.init(terms: terms)])
     }
 
     /// Many customers, tables beyond one growth, names of every length: each is found, strangers
     /// are not, and plans are shared.
     @Test func scalesToManyCustomers() throws {
         var catalog = sampleCatalog()
-        catalog.customers = (0..<20_000).map { index in
-            CustomerDefinition(
-                id: CustomerID("c\(index)"),
-                subjects: [
-                    SubjectID("s\(index)"),
-                    SubjectID(String(repeating: "x", count: 1 + index % 240) + "\(index)"),
-                ],
-                subscription: .init(plan: index % 2 == 0 ? "pro" : "free", start: .init(seconds: 0))
-            )
-        }
+        catalog.customers = (0..<20_000).map(Self.customer)
         let snapshot = try compile(catalog).get()
-        #expect(snapshot.quotas.count == 10_000 * 4)
         for index in stride(from: 0, to: 20_000, by: 7) {
             let long = String(repeating: "x", count: 1 + index % 240)
             #expect(snapshot.customerIndex(subject: "s\(index)") == index)
             #expect(snapshot.customerIndex(subject: long + "\(index)") == index)
             #expect(snapshot.customerIndex(subject: long) == nil)
             #expect(snapshot.customerIndex(CustomerID("c\(index)")) == index)
-            let quota = try #require(snapshot.quotaIndex(customer: index, feature: "tokens"))
-            #expect(snapshot.quotas[quota].customer == CustomerID("c\(index)"))
+            let segment = snapshot.customer(index).segment(at: now)
+            #expect(segment.quotaCount == (index % 2 == 0 ? 3 : 1))
+            let quota = try #require(snapshot.quota(customer: index, "tokens"))
+            #expect(quota.customer == CustomerID("c\(index)"))
+            // Shared with all customers of the plan.
+            let model = snapshot.customer(index % 2).segment(at: now)
+            #expect(segment.quotaEntitlement(0) === model.quotaEntitlement(0))
         }
     }
 
@@ -115,7 +124,7 @@ import Testing
 
     @Test func anEmptyCatalogCompiles() throws {
         let snapshot = try compile(Catalog()).get()
-        #expect(snapshot.customers.isEmpty && snapshot.customerIndex(subject: "x") == nil)
+        #expect(snapshot.customerCount == 0 && snapshot.customerIndex(subject: "x") == nil)
         #expect(snapshot.metersOfType("x").isEmpty)
     }
 }

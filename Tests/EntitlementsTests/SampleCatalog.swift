@@ -33,7 +33,7 @@ func sampleCatalog() -> Catalog {
                     "sso": .boolean(false),
                 ]),
             PlanDefinition(
-                key: "pro",
+                key: "pro", version: 3,
                 entitlements: [
                     "tokens": .metered(
                         .init(
@@ -52,12 +52,19 @@ func sampleCatalog() -> Catalog {
         ],
         customers: [
             CustomerDefinition(
-                id: "acme", timeZone: "Europe/Berlin", subjects: ["key_1", "key_2"],
-                subscription: .init(plan: "pro", start: Timestamp(seconds: 1_769_814_000))),
-            CustomerDefinition(id: "acme-labs", subjects: ["key_3"], parent: "acme"),
+                id: "acme",
+                profile: CustomerProfile(
+                    timeZone: "Europe/Berlin", subjects: [.init("key_1"), .init("key_2")]),
+                subscriptions: [
+                    .init(terms: .init(plan: "pro", start: Timestamp(seconds: 1_769_814_000)))
+                ]),
             CustomerDefinition(
-                id: "solo", subjects: ["a-subject-with-a-longer-name"],
-                subscription: .init(plan: "free", start: Timestamp(seconds: 0))),
+                id: "acme-labs",
+                profile: CustomerProfile(parent: "acme", subjects: [.init("key_3")])),
+            CustomerDefinition(
+                id: "solo",
+                profile: CustomerProfile(subjects: [.init("a-subject-with-a-longer-name")]),
+                subscriptions: [.init(terms: .init(plan: "free", start: Timestamp(seconds: 0)))]),
         ])
 }
 
@@ -65,11 +72,20 @@ let testHash = KeyHash(k0: 7, k1: 9)
 
 func compile(_ catalog: Catalog) -> Result<CatalogSnapshot, CatalogIssues> {
     CatalogSnapshot.compile(
-        catalog, revision: 4, hash: testHash, planVersion: { $0 == "pro" ? 3 : 1 },
-        zone: { try? ZoneFiles.load($0) })
+        catalog, revision: 4, hash: testHash, zone: { try? ZoneFiles.load($0) })
 }
 
+/// Long after the sample's subscriptions began.
+let now = Timestamp(seconds: 1_780_000_000)
+
 extension CatalogSnapshot {
+    /// The customer's own quota of a feature.
+    func quota(customer: Int, _ feature: FeatureKey, at instant: Timestamp = now) -> Quota? {
+        let segment = customer < customerCount ? self.customer(customer).segment(at: instant) : nil
+        guard let segment, let number = definitions.featureNumber(feature) else { return nil }
+        return segment.quotaPosition(ofFeature: number).map { segment.quota($0) }
+    }
+
     func customerIndex(subject: String) -> Int? {
         let bytes = Array(subject.utf8)
         // SAFETY: bytes are plain data; the array lives for the call.

@@ -48,8 +48,8 @@ import YAMLCatalog
         let spend = catalog.meters[2]
         #expect(spend.scale == 2 && spend.allowsNegative)
         #expect(spend.value == ValuePath(members: ["amount", "value"]))
-        #expect(spend.filters.map(\.path.text) == ["$.model", "$.region.name", "$.currency"])
-        #expect(spend.filters.map(\.accepted) == [["a", "b"], ["eu"], ["no"]])
+        #expect(spend.filters.map(\.path.text) == ["$.currency", "$.model", "$.region.name"])
+        #expect(spend.filters.map(\.accepted) == [["no"], ["a", "b"], ["eu"]])
         #expect(catalog.features[1].counting == .admission)
 
         let pro = catalog.plans[0].entitlements
@@ -81,18 +81,12 @@ import YAMLCatalog
                 == .metered(.init(limit: .unlimited, period: .month, onOutage: .open)))
 
         let acme = catalog.customers[0]
-        #expect(acme.subjects == ["key_1", "2"])
-        #expect(acme.subscription?.start.rfc3339() == "2026-01-30T23:00:00Z")
+        #expect(acme.profile.subjects.map(\.id) == ["key_1", "2"])
+        #expect(acme.subscriptions.first?.terms.start.rfc3339() == "2026-01-30T23:00:00Z")
         #expect(catalog.customers[1].id == "0123")
-        #expect(catalog.customers[1].subscription?.start.rfc3339() == "2026-01-31T09:00:00Z")
-    }
-
-    @Test func compilesToASnapshot() throws {
-        let snapshot = try YAMLCatalog.compile(
-            yaml: Self.full, revision: 2, hash: testHash, planVersion: { _ in 1 })
-        #expect(snapshot.customerIndex(subject: "2") == 0)
-        #expect(snapshot.quotas.count == 4)
-        #expect(snapshot.quotas[0].source == "plan pro v1")
+        #expect(
+            catalog.customers[1].subscriptions.first?.terms.start.rfc3339()
+                == "2026-01-31T09:00:00Z")
     }
 
     @Test func aRenderedCatalogReadsAsItself() throws {
@@ -101,11 +95,10 @@ import YAMLCatalog
             #expect(try YAMLCatalog.parse(text) == catalog, "\(text)")
         }
         var odd = sampleCatalog()
-        odd.customers[0].subjects = [
+        odd.customers[0].profile.subjects = [
             "no", "null", "12", "a: b", "#x", "\"quoted\\\"", "é\u{85}\u{2028}", "*a", "&a", "-",
-            "",
-            "🙂", "{}", "%", "~", "a,b", "'",
-        ]
+            "", "🙂", "{}", "%", "~", "a,b", "'", "80%", "true", "\u{FFFF}",
+        ].map { .init($0) }
         #expect(try YAMLCatalog.parse(YAMLCatalog.render(odd)) == odd)
     }
 
@@ -113,6 +106,47 @@ import YAMLCatalog
         #expect(try YAMLCatalog.parse("meters: []") == Catalog())
         #expect(try YAMLCatalog.parse("meters:\nplans:\n") == Catalog())
         #expect(try YAMLCatalog.parse("{}") == Catalog())
+    }
+
+    @Test func customersMayHaveMoreThanOneSubscription() throws {
+        let yaml = """
+            products: [{key: vault, default_plan: safe}]
+            features: [{key: seats, type: seat}, {key: files, type: boolean}]
+            plans:
+              - {key: pro, entitlements: {seats: 5}}
+              - {key: safe, product: vault, name: Safe, entitlements: {files: {enabled: true, regions: [eu]}}}
+            add_ons: [{key: more, entitlements: {seats: {seats: 2}}}]
+            stripe: {prices: {price_1: {plan: pro}, price_2: {seats: seats}}, failed_attempts: 3}
+            customers:
+              - id: acme
+                name: Acme
+                time_zone: Europe/Berlin
+                environment: production
+                subjects: [key_1, {id: key_2, environment: sandbox}]
+                external_ids: {stripe: cus_1}
+                metadata: {tier: 1, beta: true}
+                subscriptions:
+                  - {plan: pro, start: 2026-01-01, end: 2026-12-31, seats: {seats: 60}, add_ons: [more, {key: more, quantity: 2}]}
+                  - {id: s2, plan: safe, version: 3, start: "2026-03-29T02:30", trial_end: 2026-04-30, trial_converts: true, renewal: none, billing_frequency: annual}
+            """
+        let catalog = try YAMLCatalog.parse(yaml)
+        #expect(catalog.products == [ProductDefinition(key: "vault", defaultPlan: "safe")])
+        #expect(catalog.plans[0].entitlements["seats"] == .seats(.init(seats: .finite(5))))
+        #expect(catalog.plans[1].bindings["files"] == Binding(regions: ["eu"]))
+        #expect(catalog.stripe?.prices["price_2"] == .seats("seats"))
+        let acme = catalog.customers[0]
+        #expect(acme.profile.subjects[1] == .init("key_2", environment: .sandbox))
+        #expect(acme.profile.metadata == ["tier": "1", "beta": "true"])
+        let first = acme.subscriptions[0].terms
+        #expect(first.end?.rfc3339() == "2026-12-31T23:00:00Z")
+        #expect(first.seats == ["seats": .finite(60)])
+        #expect(first.addOns == [.init(key: "more"), .init(key: "more", quantity: 2)])
+        let second = acme.subscriptions[1]
+        // The clocks go from 02:00 to 03:00 that night: a time that there is not is the next one.
+        #expect(second.terms.start.rfc3339() == "2026-03-29T01:00:00Z")
+        #expect(second.terms.trialEnd?.rfc3339() == "2026-04-30T22:00:00Z")
+        #expect(second.id == "s2" && second.terms.planVersion == 3 && second.terms.trialConverts)
+        #expect(try YAMLCatalog.parse(YAMLCatalog.render(catalog)) == catalog)
     }
 
     // MARK: hostile text
@@ -165,11 +199,12 @@ import YAMLCatalog
     }
 }
 
+/// Problems of form; if there is none, of meaning.
 func problems(_ yaml: String) -> [CatalogProblems.Problem] {
     do {
-        _ = try YAMLCatalog.compile(
-            yaml: yaml, revision: 1, hash: testHash, planVersion: { _ in 1 })
-        return []
+        let document = try YAMLCatalog.document(yaml)
+        guard case .failure(let issues) = compile(document.catalog) else { return [] }
+        return document.problems(for: issues).problems
     } catch {
         return error.problems
     }

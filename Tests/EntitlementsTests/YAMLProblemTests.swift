@@ -43,7 +43,7 @@ import Testing
         Case("meters: *m", 1, 9, "undefined alias"),
         Case("meters: []\nplans: []\nmeters: []", 1, 1, "key \"meters\" is there twice"),
         Case("metres: []", 1, 1, "has no \"metres\"; did you mean \"meters\"?"),
-        Case("x: []", 1, 1, "it has meters, features, plans, customers"),
+        Case("x: []", 1, 1, "it has products, meters, features"),
         Case("[a]: b", 1, 1, "expected a name, found a list"),
         Case("meters: 5", 1, 9, "expected a list of meters, found \"5\""),
         Case("meters: {a: b}", 1, 9, "expected a list of meters, found a mapping"),
@@ -73,7 +73,9 @@ import Testing
             "meters:\n- {key: a, event_type: x, aggregation: count, filters: {\"$.a[1]\": b}}", 2,
             57,
             "not a path"),
-        Case("features:\n- {key: a, type: bool}", 2, 18, "type is one of boolean, static, metered"),
+        Case(
+            "features:\n- {key: a, type: bool}", 2, 18,
+            "type is one of boolean, static, metered, seat"),
         Case("features:\n- {key: a, type: metered, counting: gate}", 2, 37, "events, admission"),
         Case(plan("sso: yes"), 6, 10, "\"sso\", a boolean feature, found \"yes\""),
         Case(plan("sso: \"true\""), 6, 10, "expected true or false"),
@@ -113,7 +115,10 @@ import Testing
         Case(
             plan("tokens: {limit: 5, period: day, durability: slow}"), 6, 49, "logged, fast"),
         Case(head + "customers:\n- {subjects: [a]}", 5, 3, "a customer needs \"id\""),
-        Case(head + "customers:\n- {id: a, subjects: [{b: c}]}", 5, 22, "found a mapping"),
+        Case(head + "customers:\n- {id: a, subjects: [[b]]}", 5, 22, "found a list"),
+        Case(
+            head + "customers:\n- {id: a, subjects: [{id: b, env: test}]}", 5, 30,
+            "a subject has no \"env\"; it has id, environment"),
         Case(
             head + "customers:\n- {id: a, time_zone: Europe/Berln}", 5, 22,
             "\"Europe/Berln\" is not an IANA zone known here"),
@@ -131,6 +136,31 @@ import Testing
         Case(
             head + "customers:\n- {id: a, subscription: {plan: pro, start: 2026-02-03 10:00}}", 5,
             44, "neither a date"),
+        Case(plan("sso: {enabled: true, region: eu}"), 6, 26, "did you mean \"regions\"?"),
+        Case(plan("tokens: {limit: 5, period: day, grace: {}}"), 6, 44, "needs \"units\" or"),
+        Case(
+            plan("tokens: {limit: 5, period: day, overage_max: -1}"), 6, 50, "not be negative"),
+        Case("stripe: {prices: {p: {plan: a, seats: b}}}", 1, 22, "a price names one of"),
+        Case("stripe: {prices: {}, failed_attempts: 0}", 1, 39, "must be 1 to 1000"),
+        Case(
+            head
+                + "customers:\n- {id: a, subscription: {plan: pro, start: 2026-02-03, end: 2026-01-03}}",
+            5, 61, "comes before the start"),
+        Case(
+            head
+                + "customers:\n- id: a\n  subscriptions:\n  - {plan: pro, start: 2026-02-03, trial: true}",
+            7, 36, "a subscription has no \"trial\""),
+        Case(
+            head
+                + "customers:\n- {id: a, subscription: {plan: pro, start: 2026-02-03, seats: {sso: 5}}}",
+            5, 69, "\"sso\" is a boolean feature, not a seat one"),
+        Case(head + "customers:\n- {id: \"a#test\"}", 5, 8, "must not end in \"#test\""),
+        Case(
+            head + "customers:\n- {id: a, environment: live}", 5, 24,
+            "environment is one of production"),
+        Case(
+            head + "customers:\n- {id: a, metadata: {a: [b]}}", 5, 25,
+            "expected text for \"a\", found a list"),
     ]
 
     static let meaning: [Case] = [

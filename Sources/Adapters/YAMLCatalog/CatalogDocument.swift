@@ -7,67 +7,79 @@ import Yams
 package struct CatalogDocument {
     package let catalog: Catalog
     private let root: Node
-    private let zone: YAMLCatalog.ZoneSource
 
-    init(catalog: Catalog, root: Node, zone: @escaping YAMLCatalog.ZoneSource) {
+    init(catalog: Catalog, root: Node) {
         self.catalog = catalog
         self.root = root
-        self.zone = zone
     }
 
-    /// Checks and compiles the catalog.
-    /// - Parameter planVersion: the number of the version that a plan's content is; by now the
-    ///   caller can compare `CatalogDiff.contentDigest(of:)` of the plans in `catalog`.
-    /// - Throws: every issue, with line and column.
-    package func compile(
-        revision: Int64, hash: KeyHash, planVersion: (PlanKey) -> Int
-    ) throws(CatalogProblems) -> CatalogSnapshot {
-        let result = CatalogSnapshot.compile(
-            catalog, revision: revision, hash: hash, planVersion: planVersion,
-            zone: { try? zone($0) })
-        switch result {
-        case .success(let snapshot): return snapshot
-        case .failure(let issues): throw problems(for: issues)
-        }
-    }
-
-    /// The issues with their places in the text.
+    /// Issues of meaning with their places in the text.
     package func problems(for issues: CatalogIssues) -> CatalogProblems {
         var list = ProblemList()
         for issue in issues.issues {
-            list.add(mark(of: issue.path).map { Place($0) }, issue.message)
+            let found = find(issue.path)
+            // A short value is the thing to look at; before a long one, its name is. In a list of
+            // entitlements the name says which one is meant.
+            let isNamed = found.parent == "entitlements" || found.value.scalar == nil
+            let mark = (isNamed ? found.name : nil) ?? found.value
+            list.add(mark.mark.map { Place($0) }, issue.message)
         }
         list.omit(issues.omittedCount)
         return list.error ?? CatalogProblems([])
     }
 
-    /// Where the part at `path` stands, or the innermost part around it that the text has.
-    private func mark(of path: [String]) -> Mark? {
-        var node = root
-        var mark = root.mark
-        for (depth, name) in path.enumerated() {
-            switch node {
-            case .sequence(let items):
-                guard let index = Int(name), items.indices.contains(index) else { return mark }
-                node = items[index]
-                mark = node.mark
-            case .mapping(let mapping):
-                guard let pair = Self.pair(name, in: mapping) else { return mark }
-                node = pair.value
-                // A short value is the thing to look at; before a long one, its name is. In a list
-                // of entitlements the name says which one is meant.
-                let isNamed = depth > 0 && path[depth - 1] == "entitlements"
-                mark = isNamed || node.scalar == nil ? pair.key.mark : node.mark
-            case .scalar, .alias: return mark
-            }
-        }
-        return mark
+    /// Where a problem of form stands: a wrong name at the name, all else at the value.
+    func place(of problem: FieldProblem) -> Place? {
+        let found = find(problem.path)
+        let isName = problem.code == .unknownMember || problem.code == .invalidName
+        return ((isName ? found.name : nil) ?? found.value).mark.map { Place($0) }
     }
 
-    /// By name; filters, which have no names of their own, by position.
-    private static func pair(_ name: String, in mapping: Node.Mapping) -> Node.Mapping.Element? {
+    private struct Found {
+        var value: Node
+        /// Of a mapping's member.
+        var name: Node?
+        /// The member that the part is in.
+        var parent = ""
+    }
+
+    /// The part at `path`, or the innermost part around it that the text has.
+    private func find(_ path: [String]) -> Found {
+        var found = Found(value: root)
+        var names = path[...]
+        while let name = names.popFirst() {
+            switch found.value {
+            case .sequence(let items):
+                guard let index = Int(name), items.indices.contains(index) else { return found }
+                found = Found(value: items[index], parent: found.parent)
+            case .mapping(let mapping):
+                guard let pair = Self.pair(name, in: mapping, &names) else { return found }
+                let at = path.count - names.count - 1
+                found = Found(
+                    value: pair.value, name: pair.key, parent: at > 0 ? path[at - 1] : "")
+            case .scalar, .alias: return found
+            }
+        }
+        return found
+    }
+
+    /// By name. Filters, which have no names of their own, are found by their position among the
+    /// sorted paths; a customer's only subscription also as the first of its subscriptions.
+    private static func pair(
+        _ name: String, in mapping: Node.Mapping, _ rest: inout ArraySlice<String>
+    ) -> Node.Mapping.Element? {
         if let named = mapping.first(where: { $0.key.scalar?.string == name }) { return named }
+        if name == "subscriptions", rest.first == "0",
+            let only = mapping.first(where: { $0.key.scalar?.string == "subscription" })
+        {
+            rest.removeFirst()
+            return only
+        }
         guard let index = Int(name), mapping.indices.contains(index) else { return nil }
-        return mapping[index]
+        func path(_ pair: Node.Mapping.Element) -> String {
+            let text = pair.key.scalar?.string ?? ""
+            return text.hasPrefix("$") ? text : "$." + text
+        }
+        return mapping.sorted { path($0) < path($1) }[index]
     }
 }

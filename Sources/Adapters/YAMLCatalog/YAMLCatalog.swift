@@ -1,11 +1,11 @@
-package import Entitlements
+import Entitlements
 package import MeteringModel
 package import MeteringPorts
 
 /// The catalog as a YAML document.
 package enum YAMLCatalog {
     /// Finds a time zone by name.
-    package typealias ZoneSource = (String) throws(ZoneFileError) -> TimeZoneRules
+    package typealias ZoneSource = @Sendable (String) throws(ZoneFileError) -> TimeZoneRules
 
     /// Reads a document; says nothing yet about what its parts mean together.
     /// - Throws: every problem of form, each with line and column.
@@ -20,18 +20,23 @@ package enum YAMLCatalog {
         _ yaml: String, zone: @escaping ZoneSource = ZoneFiles.load
     ) throws(CatalogProblems) -> CatalogDocument {
         let root = try YAMLSyntax.compose(yaml)
-        var reader = CatalogReader(zone: zone)
-        reader.read(root)
-        if let problems = reader.nodes.problems.error { throw problems }
-        return CatalogDocument(catalog: reader.catalog, root: root, zone: zone)
-    }
-
-    /// Reads, checks and compiles a document.
-    /// - Throws: every problem of form; if there is none, every issue of meaning; each with line
-    ///   and column.
-    package static func compile(
-        yaml: String, revision: Int64, hash: KeyHash, planVersion: (PlanKey) -> Int
-    ) throws(CatalogProblems) -> CatalogSnapshot {
-        try document(yaml).compile(revision: revision, hash: hash, planVersion: planVersion)
+        var converter = NodeConverter()
+        let value = converter.value(of: root)
+        let read = RecordCodec.catalog(document: value, format: .yaml) {
+            name throws(CodecContext.ZoneProblem) in
+            do throws(ZoneFileError) {
+                return try zone(name)
+            } catch {
+                throw CodecContext.ZoneProblem(error.description)
+            }
+        }
+        let document = CatalogDocument(catalog: read.catalog, root: root)
+        var problems = converter.problems
+        for problem in read.problems {
+            problems.add(document.place(of: problem), problem.message)
+        }
+        problems.omit(read.omittedCount)
+        if let error = problems.error { throw error }
+        return document
     }
 }

@@ -1,3 +1,4 @@
+package import Entitlements
 import Foundation
 package import MeteringModel
 import Synchronization
@@ -74,6 +75,17 @@ package struct ZoneFileError: Error, Sendable, Hashable, CustomStringConvertible
             "\"\(zone)\" is not an IANA zone known here; if it should be, install tzdata"
         case .noDatabase: "this machine has no time zone database; install tzdata"
         case .unreadable: "the zone file of \"\(zone)\" is damaged; install tzdata again"
+        }
+    }
+}
+
+extension ZoneFiles {
+    /// Zones as the codec of records looks them up.
+    package static func find(_ name: String) throws(CodecContext.ZoneProblem) -> TimeZoneRules {
+        do {
+            return try load(name)
+        } catch {
+            throw CodecContext.ZoneProblem(error.description)
         }
     }
 }

@@ -31,7 +31,7 @@ extension CatalogSnapshot {
         // Issues of customers are reported with those of definitions.
         let definitions = CompiledDefinitions(compiler.parts, hash: hash)
         let contracts = catalog.customers.lazy.enumerated().map { index, customer in
-            (CustomerContract(customer), ContractPlace.document(index))
+            (CustomerContract(customer, definitions), ContractPlace.document(index))
         }
         return compile(
             definitions, contracts, revision: revision, keeping: nil, zone: zone,
@@ -94,13 +94,14 @@ extension CatalogSnapshot {
 }
 
 extension CustomerContract {
-    /// What a document says of a customer, the same at all times.
-    public init(_ definition: CustomerDefinition) {
+    /// What a document says of a customer, the same at all times. A subscription without an id is
+    /// called after the customer and the product.
+    public init(_ definition: CustomerDefinition, _ definitions: CompiledDefinitions) {
         self.init(
             id: definition.id, profile: Dated(definition.profile),
             subscriptions: definition.subscriptions.map {
-                Held(
-                    id: $0.id ?? "\(definition.id):\($0.terms.plan)", terms: Dated($0.terms))
+                let product = definitions.plan($0.terms.plan)?.product ?? .default
+                return Held(id: $0.id ?? "\(definition.id):\(product)", terms: Dated($0.terms))
             })
     }
 }

@@ -14,6 +14,7 @@ public final class CompiledCustomer: Sendable {
         /// Customer number; −1 without a parent.
         let parent: Int32
         let inherits: Bool
+        let isPresent: Bool
     }
 
     /// Position in the snapshot; the same in all snapshots of a process.

@@ -17,26 +17,26 @@ struct ContractCheck {
     func run(_ issues: inout CatalogIssues) {
         for (index, record) in contract.subscriptions.enumerated() {
             guard let terms = record.terms.steps.last?.value else { continue }
-            check(terms, &issues) { place.held("subscriptions", index, record.id, $0) }
+            check(terms, &issues) { place.held(.subscription, index, record.id, $0) }
         }
         checkOverlaps(&issues)
         for (index, record) in contract.overrides.enumerated() {
             guard let terms = record.terms.steps.last?.value else { continue }
-            check(terms, &issues) { place.held("overrides", index, record.id, $0) }
+            check(terms, &issues) { place.held(.override, index, record.id, $0) }
         }
         for (index, record) in contract.grants.enumerated() {
             guard let terms = record.terms.steps.last?.value else { continue }
-            check(terms, &issues) { place.held("grants", index, record.id, $0) }
+            check(terms, &issues) { place.held(.grant, index, record.id, $0) }
         }
         for (index, record) in contract.suspensions.enumerated() {
             guard let terms = record.terms.steps.last?.value else { continue }
-            let path = { place.held("suspensions", index, record.id, $0) }
+            let path = { place.held(.suspension, index, record.id, $0) }
             checkSpan(terms.start, terms.end, "end", &issues, path)
             if let product = terms.product { checkProduct(product, &issues, path) }
         }
         for (index, record) in contract.revocations.enumerated() {
             guard let terms = record.terms.steps.last?.value else { continue }
-            let path = { place.held("revocations", index, record.id, $0) }
+            let path = { place.held(.revocation, index, record.id, $0) }
             checkSpan(terms.start, terms.end, "end", &issues, path)
             checkProduct(terms.product, &issues, path)
         }
@@ -122,7 +122,7 @@ struct ContractCheck {
             where one.plan.product == other.plan.product && reported.insert(other.id).inserted {
                 let index = contract.subscriptions.firstIndex { $0.id == other.id } ?? 0
                 issues.add(
-                    place.held("subscriptions", index, other.id, ["start"]),
+                    place.held(.subscription, index, other.id, ["start"]),
                     "the customer has subscription \"\(one.id)\" of product "
                         + "\"\(one.plan.product)\" at the same time")
             }

@@ -3,44 +3,70 @@ import MeteringModel
 extension ContractFold {
     // MARK: products taken away or suspended
 
-    /// Names what only withheld products would give, and why it is not to be had.
-    mutating func addWithheld(
-        revocations: [InForce<RevocationTerms>], suspensions: [InForce<SuspensionTerms>]
-    ) {
-        let revoked = Set(revocations.map(\.terms.product))
-        for suspension in suspensions {
-            guard let product = suspension.terms.product, !revoked.contains(product) else {
-                continue
-            }
-            let source = suspension.terms.source(suspension.id)
-            for own in shapeAlone(product, without: revoked) where lacks(own.feature) {
-                let denial = own.denial ?? .suspended
-                entitlements.append(own.denied(denial, own.sources + [source]))
-            }
-        }
+    /// Names what only revoked products would give, so that the reason can be told.
+    mutating func addRevoked(_ revocations: [InForce<RevocationTerms>]) {
         for revocation in revocations {
             let source = revocation.terms.source(revocation.id)
-            for own in shapeAlone(revocation.terms.product, without: [])
-            where own.denial == nil && lacks(own.feature) {
-                entitlements.append(own.denied(.notEntitled, [source]))
+            for own in shapeAlone([revocation.terms.product]) where own.denial == nil {
+                addUnlessGiven(own.denied(.notEntitled, [source]))
             }
         }
     }
 
-    private func lacks(_ feature: FeatureKey) -> Bool {
-        !entitlements.contains { $0.feature == feature && $0.denial == nil }
-            && !entitlements.contains { $0.feature == feature && $0.denial != .expired }
+    /// What only suspended products give: it stays, so that usage counts on, and is denied at last
+    /// by `suspend`.
+    mutating func addSuspended(
+        _ suspensions: [InForce<SuspensionTerms>], revoked: [ProductKey]
+    ) {
+        let products = suspensions.compactMap(\.terms.product).filter { !revoked.contains($0) }
+        if products.isEmpty { return }
+        for own in shapeAlone(products) where own.denial == nil {
+            if addUnlessGiven(own) { suspended.insert(own.feature) }
+        }
     }
 
-    /// What the subscriptions of one product give by themselves.
-    private mutating func shapeAlone(
-        _ product: ProductKey, without revoked: Set<ProductKey>
-    ) -> [FeatureEntitlement] {
-        var key = ShapeKey(parts: [])
-        for holding in holdings where holding.isInForce && holding.plan.product == product {
-            key.parts.append(part(holding, Array(revoked)))
+    /// Denies what is suspended. What is over or taken away stays that.
+    mutating func suspend(_ suspensions: [InForce<SuspensionTerms>]) {
+        let whole = suspensions.filter { $0.terms.product == nil }
+        for (index, own) in entitlements.enumerated() where own.denial == nil {
+            var causes = whole
+            if suspended.contains(own.feature) {
+                // An add-on may be of another product than the subscription that it is held by.
+                let all = suspensions.filter { $0.terms.product != nil }
+                let matching = all.filter { $0.terms.product == own.product }
+                causes += matching.isEmpty ? all : matching
+            }
+            if causes.isEmpty { continue }
+            let sources = causes.map { $0.terms.source($0.id) }
+            entitlements[index] = own.denied(.suspended, own.sources + sources)
         }
+    }
+
+    @discardableResult
+    private mutating func addUnlessGiven(_ entitlement: FeatureEntitlement) -> Bool {
+        let place = entitlements.firstIndex { $0.feature == entitlement.feature }
+        guard let place else {
+            entitlements.append(entitlement)
+            return true
+        }
+        if entitlements[place].denial != .expired { return false }
+        entitlements[place] = entitlement
+        return true
+    }
+
+    /// What the subscriptions of some products, and those with add-ons of them, give by themselves.
+    private mutating func shapeAlone(_ products: [ProductKey]) -> [FeatureEntitlement] {
         let definitions = definitions
+        var key = ShapeKey(parts: [])
+        for holding in holdings where holding.isInForce {
+            let isConcerned =
+                products.contains(holding.plan.product)
+                || holding.terms.addOns.contains {
+                    definitions.addOn($0.key).map { products.contains($0.product) } ?? false
+                }
+            if !isConcerned { continue }
+            key.parts.append(part(holding, isSuspended: true))
+        }
         return definitions.shapes.shape(key) { BaseFold(key, definitions).shape() }.entitlements
     }
 
@@ -137,7 +163,7 @@ extension ContractFold {
     /// be given: deviations end with the subscription that they deviate from. A customer without
     /// any subscription has them by themselves.
     private func productOfDeviation(_ feature: FeatureKey) -> ProductKey? {
-        let given = holdings.filter { $0.isInForce && !withheld.contains($0.plan.product) }
+        let given = holdings.filter { isGiven($0) }
         let knowing = given.first { definitions.product($0.plan.product, knows: feature) }
         if let knowing { return knowing.plan.product }
         let isLost = holdings.contains { definitions.product($0.plan.product, knows: feature) }

@@ -10,16 +10,16 @@ enum ContractPlace: Sendable {
     func profile(_ field: String...) -> [String] {
         switch self {
         case .document(let index): ["customers", String(index)] + field
-        case .record(let id): ["customers", id.rawValue] + field
+        case .record(let id): [RecordKind.customer.rawValue, id.rawValue] + field
         }
     }
 
     /// A record that belongs to the customer.
-    func held(_ kind: String, _ index: Int, _ id: String, _ field: [String]) -> [String] {
+    func held(_ kind: RecordKind, _ index: Int, _ id: String, _ field: [String]) -> [String] {
         switch self {
         case .document(let customer):
-            ["customers", String(customer), kind, String(index)] + field
-        case .record: [kind, id] + field
+            ["customers", String(customer), "\(kind.rawValue)s", String(index)] + field
+        case .record: [kind.rawValue, id] + field
         }
     }
 }

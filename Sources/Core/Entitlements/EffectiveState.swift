@@ -3,6 +3,8 @@ public import MeteringModel
 /// What one contract gives at one instant, before inheritance.
 public struct EffectiveState: Sendable {
     public let customer: CustomerID
+    /// The customer's record was made and not deleted.
+    public let isPresent: Bool
     let shape: EntitlementShape
     /// Where periods of each subscription begin; quotas name them by position.
     let anchors: [Timestamp]
@@ -35,7 +37,7 @@ public struct EffectiveState: Sendable {
     /// Whether the two states are the same for everyone who asks.
     func isSame(as other: EffectiveState) -> Bool {
         shape == other.shape && anchors == other.anchors && parent == other.parent
-            && inherits == other.inherits
+            && inherits == other.inherits && isPresent == other.isPresent
     }
 }
 

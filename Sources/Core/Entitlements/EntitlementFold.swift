@@ -35,6 +35,8 @@ struct ContractFold {
     var anchors: [Timestamp] = []
     /// Products that are revoked or suspended.
     var withheld: [ProductKey] = []
+    /// Features that only suspended products give.
+    var suspended: Set<FeatureKey> = []
     var entitlements: [FeatureEntitlement] = []
 
     init(contract: CustomerContract, instant: Timestamp, definitions: CompiledDefinitions) {
@@ -45,49 +47,52 @@ struct ContractFold {
 
     mutating func run() -> EffectiveState {
         let profile = contract.profile.value(at: instant)
-        guard let profile else { return state(.empty(definitions.upgrades), nil) }
+        guard let profile else { return state(.nothing, nil) }
         collectHoldings()
         let revocations = inForce(contract.revocations, from: \.start, to: \.end)
         let suspensions = inForce(contract.suspensions, from: \.start, to: \.end)
         let overrides = inForce(contract.overrides, from: \.start, to: \.end)
         let grants = inForce(contract.grants, from: \.start, to: \.expires)
-        let revoked = revocations.map(\.terms.product)
-        withheld = suspensions.compactMap(\.terms.product) + revoked
-        let base = shape(of: holdings.filter { !withheld.contains($0.plan.product) })
+        withheld = suspensions.compactMap(\.terms.product) + revocations.map(\.terms.product)
+        let base = shape(of: holdings.filter { !$0.isInForce || isGiven($0) })
         if revocations.isEmpty, suspensions.isEmpty, overrides.isEmpty, grants.isEmpty {
             return state(base, profile)
         }
         entitlements = base.entitlements
-        addWithheld(revocations: revocations, suspensions: suspensions)
+        addRevoked(revocations)
+        addSuspended(suspensions, revoked: revocations.map(\.terms.product))
         apply(overrides)
         attach(grants)
-        var absence = base.absence
-        var absenceSources = base.absenceSources
-        let whole = suspensions.filter { $0.terms.product == nil }
-        if !whole.isEmpty {
-            absence = .suspended
-            absenceSources = whole.map { $0.terms.source($0.id) }
-            entitlements = entitlements.map { own in
-                // What is over or taken away stays that, suspended or not.
-                own.denial == nil ? own.denied(.suspended, own.sources + absenceSources) : own
-            }
-        } else if !holdings.contains(where: {
-            $0.isInForce && !withheld.contains($0.plan.product)
-        }) {
-            if let suspension = suspensions.first(where: { givesProduct($0.terms.product) }) {
-                absence = .suspended
-                absenceSources = [suspension.terms.source(suspension.id)]
-            } else if let revocation = revocations.first(where: {
-                givesProduct($0.terms.product)
-            }) {
-                absence = .notEntitled
-                absenceSources = [revocation.terms.source(revocation.id)]
-            }
-        }
+        suspend(suspensions)
+        let absence = absence(base, revocations, suspensions)
         let shape = EntitlementShape(
             plan: base.plan, planVersion: base.planVersion, entitlements: entitlements,
-            absence: absence, absenceSources: absenceSources, upgrades: definitions.upgrades)
+            absence: absence.reason, absenceSources: absence.sources,
+            upgrades: definitions.upgrades)
         return state(shape == base ? base : shape, profile)
+    }
+
+    /// In force, and not taken away or suspended.
+    func isGiven(_ holding: Holding) -> Bool {
+        holding.isInForce && !withheld.contains(holding.plan.product)
+    }
+
+    /// Why what nobody names is denied.
+    private func absence(
+        _ base: EntitlementShape, _ revocations: [InForce<RevocationTerms>],
+        _ suspensions: [InForce<SuspensionTerms>]
+    ) -> (reason: DecisionReason, sources: [String]) {
+        let whole = suspensions.filter { $0.terms.product == nil }
+        if !whole.isEmpty { return (.suspended, whole.map { $0.terms.source($0.id) }) }
+        if !holdings.contains(where: { isGiven($0) }) {
+            if let suspension = suspensions.first(where: { givesProduct($0.terms.product) }) {
+                return (.suspended, [suspension.terms.source(suspension.id)])
+            }
+            if let revocation = revocations.first(where: { givesProduct($0.terms.product) }) {
+                return (.notEntitled, [revocation.terms.source(revocation.id)])
+            }
+        }
+        return (base.absence, base.absenceSources)
     }
 
     private func givesProduct(_ product: ProductKey?) -> Bool {
@@ -96,8 +101,8 @@ struct ContractFold {
 
     private func state(_ shape: EntitlementShape, _ profile: CustomerProfile?) -> EffectiveState {
         EffectiveState(
-            customer: contract.id, shape: shape, anchors: anchors, parent: profile?.parent,
-            inherits: profile?.inherits ?? false)
+            customer: contract.id, isPresent: profile != nil, shape: shape, anchors: anchors,
+            parent: profile?.parent, inherits: profile?.inherits ?? false)
     }
 
     // MARK: what is in force
@@ -162,20 +167,22 @@ struct ContractFold {
     /// The shape of what the given subscriptions give together. Fills `anchors`.
     private mutating func shape(of given: [Holding]) -> EntitlementShape {
         var key = ShapeKey(parts: [])
-        let products = Set(given.filter(\.isInForce).map(\.plan.product))
+        let products = Set(holdings.filter(\.isInForce).map(\.plan.product))
         for holding in given {
             if !holding.isInForce, products.contains(holding.plan.product) { continue }
-            key.parts.append(part(holding, withheld))
+            key.parts.append(part(holding))
         }
         let definitions = definitions
         return definitions.shapes.shape(key) { BaseFold(key, definitions).shape() }
     }
 
-    mutating func part(_ holding: Holding, _ withheld: [ProductKey]) -> ShapeKey.Part {
+    mutating func part(
+        _ holding: Holding, isSuspended: Bool = false
+    ) -> ShapeKey.Part {
         var quantities: [AddOnKey: Int64] = [:]
         for addOn in holding.terms.addOns where holding.isInForce {
             guard let definition = definitions.addOn(addOn.key), addOn.quantity > 0,
-                !withheld.contains(definition.product),
+                isSuspended || !withheld.contains(definition.product),
                 addOn.start.map({ $0 <= instant }) ?? true, addOn.end.map({ instant < $0 }) ?? true
             else { continue }
             quantities[addOn.key, default: 0] += addOn.quantity
@@ -197,11 +204,10 @@ struct ContractFold {
 }
 
 extension EntitlementShape {
-    static func empty(_ upgrades: UpgradePaths) -> EntitlementShape {
-        EntitlementShape(
-            plan: nil, planVersion: 0, entitlements: [], absence: .notEntitled,
-            absenceSources: [], upgrades: upgrades)
-    }
+    /// Of a customer that is not there.
+    static let nothing = EntitlementShape(
+        plan: nil, planVersion: 0, entitlements: [], absence: .notEntitled, absenceSources: [],
+        upgrades: UpgradePaths([]))
 }
 
 extension SuspensionTerms {

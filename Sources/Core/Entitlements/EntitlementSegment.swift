@@ -16,6 +16,8 @@ public struct EntitlementSegment: Sendable {
         return next < customer.steps.count ? customer.steps[next].start : .distantFuture
     }
 
+    /// The customer's record was made and not deleted.
+    public var isPresent: Bool { step.isPresent }
     /// Customer number; −1 without one.
     public var parent: Int { Int(step.parent) }
     /// Whether features that the customer does not have itself come from its ancestors.

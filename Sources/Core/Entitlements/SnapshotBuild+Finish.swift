@@ -25,7 +25,7 @@ extension SnapshotBuild {
                 let orphan = customers[Int(child)]
                 if orphan.isRemoved || orphan.steps.last?.parent != Int32(number) { continue }
                 issues.add(
-                    ["customers", customers[number].id.rawValue],
+                    ContractPlace.record(customers[number].id).profile(),
                     "the customer is the parent of \"\(orphan.id)\"")
             }
         }
@@ -95,9 +95,9 @@ extension SnapshotBuild {
         let base = holder.base < 0 ? known : Int(holder.base)
         if base == claim.number {
             issues.add(place(), "the subject \"\(name)\" is there twice")
-        } else if holder.hasEnded != customers[number].hasEnded {
+        } else if holder.hasEnded || customers[number].hasEnded {
             // Who is still there has it before who is gone.
-            if holder.hasEnded {
+            if !customers[number].hasEnded {
                 subjectNumbers.remove(name, hash)
                 _ = subjectNumbers.insert(name, hash, number: number)
                 disown(known, claim.subject)

@@ -13,6 +13,8 @@ struct SnapshotBuild {
     var issues = CatalogIssues()
     /// Numbers that were made anew.
     var touched: Set<Int> = []
+    /// Customers whose contracts came.
+    private var taken: Set<Int> = []
     /// Parents that were named before they came.
     var awaited: [(parent: Int, place: ContractPlace)] = []
     /// Numbers whose parents are others than before.
@@ -102,7 +104,7 @@ struct SnapshotBuild {
             return
         }
         let number = number(contract.id)
-        if touched.contains(number), !vacant.contains(number) {
+        if !taken.insert(number).inserted {
             issues.add(place.profile("id"), "there are two customers \"\(contract.id)\"")
             return
         }
@@ -269,8 +271,8 @@ extension CompiledCustomer {
 
 extension CompiledCustomer.Step {
     static let nothing = CompiledCustomer.Step(
-        start: .distantPast, shape: .empty(UpgradePaths([])), firstAnchor: .distantFuture,
-        otherAnchors: [], parent: -1, inherits: false)
+        start: .distantPast, shape: .nothing, firstAnchor: .distantFuture, otherAnchors: [],
+        parent: -1, inherits: false, isPresent: false)
 
     init(_ piece: CustomerTimeline.Piece, parent: Int32) {
         let state = piece.state
@@ -278,12 +280,12 @@ extension CompiledCustomer.Step {
             start: piece.start, shape: state.shape,
             firstAnchor: state.anchors.first ?? .distantFuture,
             otherAnchors: Array(state.anchors.dropFirst()), parent: parent,
-            inherits: state.inherits)
+            inherits: state.inherits, isPresent: state.isPresent)
     }
 
     func with(parent: Int32) -> CompiledCustomer.Step {
         CompiledCustomer.Step(
             start: start, shape: shape, firstAnchor: firstAnchor, otherAnchors: otherAnchors,
-            parent: parent, inherits: inherits)
+            parent: parent, inherits: inherits, isPresent: isPresent)
     }
 }

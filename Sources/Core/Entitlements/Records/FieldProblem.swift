@@ -3,6 +3,8 @@ package struct FieldProblem: Error, Sendable, Hashable, CustomStringConvertible 
     /// Stable words for programs; the raw values are `code` in problem documents.
     package enum Code: String, Sendable, Hashable, CaseIterable {
         case unknownMember = "unknown_member"
+        /// A name that the writer chose is not of the form that it must have.
+        case invalidName = "invalid_name"
         case missing
         case invalidType = "invalid_type"
         case invalidValue = "invalid_value"

@@ -46,7 +46,7 @@ extension RecordReader {
         var filters: [MeterFilter] = []
         entries("filters", in: &members) { reader, name, value in
             guard let path = ValuePath(name.hasPrefix("$") ? name : "$." + name) else {
-                reader.report(nil, .invalidValue, "\"\(name)\" is not a path like $.a.b")
+                reader.report(nil, .invalidName, "\"\(name)\" is not a path like $.a.b")
                 return
             }
             if filters.contains(where: { $0.path == path }) {
@@ -124,7 +124,7 @@ extension RecordReader {
         var versions: [PlanDefinition] = []
         entries("versions", in: &members) { reader, name, value in
             guard let version = Int(name), version > 0 else {
-                reader.report(nil, .invalidValue, "\"\(name)\" is not the number of a version")
+                reader.report(nil, .invalidName, "\"\(name)\" is not the number of a version")
                 return
             }
             guard var content = reader.open(value, "a plan's version") else { return }

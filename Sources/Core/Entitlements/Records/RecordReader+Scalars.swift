@@ -3,6 +3,8 @@ import MeteringModel
 extension RecordReader {
     /// Bytes of an id.
     static let idBytesMax = 256
+    /// Bytes of a name of metadata or of another system.
+    static let nameBytesMax = 128
 
     // MARK: texts
 
@@ -53,6 +55,10 @@ extension RecordReader {
         var map: [String: String] = [:]
         entries(name, in: &members) { reader, key, value in
             map[key] = reader.text(value, "\"\(key)\"", at: nil)
+            if key.isEmpty || key.utf8.count > Self.nameBytesMax {
+                reader.report(
+                    nil, .invalidName, "a name has 1 to \(Self.nameBytesMax) bytes")
+            }
         }
         return map
     }
