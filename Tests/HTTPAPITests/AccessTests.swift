@@ -92,6 +92,26 @@ import Testing
         }
     }
 
+    /// A listener that others can reach serves nobody as long as there is no key.
+    @Test func withoutKeysOnlyLoopbackIsServed() async throws {
+        try await Harness.run { server in
+            let open = HTTPServer(services: server.services, options: Harness.options())
+            let port = try await open.start(host: "0.0.0.0", port: 0).port
+            func get(_ target: String, _ headers: [(String, String)] = []) async throws -> Reply {
+                try await Wire.open(port: port) { wire in
+                    try await wire.send(Harness.request("GET", target, headers: headers))
+                    return try await wire.reply()
+                }
+            }
+            let refused = try await get("/v1/customers")
+            #expect(refused.status == 401 && refused.body.contains("loopback"))
+            #expect(try await get("/.well-known/jwks.json").status == 200)
+            server.access.add("tg_read", scopes: [.readUsage])
+            #expect(try await get("/v1/customers", Self.key("tg_read")).status == 200)
+            await open.drain(timeout: .seconds(2))
+        }
+    }
+
     @Test func webPagesMayNotActWithoutAKey() async throws {
         try await Harness.run { server in
             let page = [("Origin", "http://evil.test")]

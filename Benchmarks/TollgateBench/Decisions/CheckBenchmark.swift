@@ -22,7 +22,6 @@ struct CheckBenchmark {
         let small = try Loaded(customerCount: Self.hotCount)
         let before = Measure.residentBytes()
         let large = try Loaded(customerCount: many)
-        let resident = Double(Measure.residentBytes() - before) / Double(many)
         var draws = Draws(seed: 11)
         let hot = (0..<drawCount).map { _ in Int(draws.next() % UInt64(Self.hotCount)) }
         let all = (0..<drawCount).map { _ in Int(draws.next() % UInt64(many)) }
@@ -33,6 +32,7 @@ struct CheckBenchmark {
         let hotLarge = large.questions(hot.map { $0 * stride })
         let uniform = large.questions(all)
         for number in 0..<many { try large.load(number) }
+        let resident = Double(Measure.residentBytes() - before) / Double(many)
         let label = many == 1_000_000 ? "1 M" : "\(many / 1_000) k"
 
         let pair = try Measure.alternating(runs: options.runs) {

@@ -3,7 +3,8 @@ import MeteringPorts
 import SQLClient
 
 /// Holds the stored rows against what must have been written, in two sweeps over one snapshot:
-/// the chain in its own order, then the records against what replaying the changes gives.
+/// the chain in its own order, then the records against what replaying the changes gives. At last
+/// SQLite checks its own file.
 /// Memory is that of one record, however long the log is.
 struct ChainVerifier {
     let connection: SQLConnection
@@ -14,6 +15,7 @@ struct ChainVerifier {
             let (count, head, fault) = try chain(row)
             if let fault { return fault }
             if let fault = try records() { return fault }
+            if let fault = try file() { return fault }
             return .intact(count: count, head: head)
         }
     }
@@ -80,6 +82,20 @@ struct ChainVerifier {
             }
         }
         return nil
+    }
+
+    /// What neither sweep has read: the indexes that filters use. Sequence 0 is the file itself.
+    private func file() throws(SQLError) -> ChainVerdict? {
+        let answer: String?
+        do throws(SQLError) {
+            answer = try connection.statement("PRAGMA integrity_check(1)")
+                .rows { $0.string(at: 0) }.first
+        } catch {
+            guard error.code == .corrupt else { throw error }
+            answer = error.message
+        }
+        if answer == "ok" { return nil }
+        return .broken(sequence: 0, reason: "the file is damaged: \(answer ?? "no answer")")
     }
 
     // MARK: the records
