@@ -13,6 +13,7 @@ import Testing
         "Logging": .adapters, "Yams": .adapters, "Foundation": .adapters,
         "FoundationEssentials": .adapters,
         "NIOCore": .edges, "NIOPosix": .edges, "NIOHTTP1": .edges, "NIOConcurrencyHelpers": .edges,
+        "NIOSSL": .edges, "NIOTLS": .edges, "Crypto": .adapters,
         "ArgumentParser": .program, "Dispatch": .program,
     ]
 

@@ -109,12 +109,12 @@ struct ControlParts: Sendable {
         let access = access
         return AccessCommands(
             create: { (body, context) throws(ControlProblem) in
-                try access.create(body, by: context.principal)
+                try access.create(body, context)
             },
             revoke: { (id, context) throws(ControlProblem) in
-                try access.revoke(id, by: context.principal)
+                try access.revoke(id, context)
             },
-            list: { (principal) throws(ControlProblem) in try access.list(by: principal) })
+            list: { (principal) throws(ControlProblem) in try access.list(principal) })
     }
 
     private func tokenCommands(_ gate: any EntitlementGate) -> TokenCommands {

@@ -112,7 +112,8 @@ struct ServiceCore: Sendable {
         let restater = Restater(
             ledger: ledger, catalog: current, settings: settings,
             recount: SliceRecounting.make(
-                replay: stores.log.replay, queries: ledger, settings: settings),
+                pipeline: pipeline, replay: stores.log.replay, queries: ledger,
+                settings: settings),
             limits: { snapshot in
                 Self.rule(LimitResolver(catalog: CurrentCatalog(snapshot), queries: ledger))
             })
