@@ -10,6 +10,12 @@ extension ControlChange {
         JSONValue.string(actor).write(to: &bytes)
         bytes.append(contentsOf: #","after":"#.utf8)
         (after ?? .null).write(to: &bytes)
+        let shown = shownEffectiveAt
+        if shown != effectiveAt {
+            bytes.append(contentsOf: #","applies_from":""#.utf8)
+            bytes.append(contentsOf: effectiveAt.rfc3339().utf8)
+            bytes.append(UInt8(ascii: "\""))
+        }
         bytes.append(contentsOf: #","at":""#.utf8)
         bytes.append(contentsOf: at.rfc3339().utf8)
         bytes.append(contentsOf: #"","before":"#.utf8)
@@ -19,7 +25,7 @@ extension ControlChange {
             JSONValue.string(customer.rawValue).write(to: &bytes)
         }
         bytes.append(contentsOf: #","effective_at":""#.utf8)
-        bytes.append(contentsOf: effectiveAt.rfc3339().utf8)
+        bytes.append(contentsOf: shown.rfc3339().utf8)
         bytes.append(contentsOf: #"","id":"#.utf8)
         JSONValue.string(id).write(to: &bytes)
         bytes.append(contentsOf: #","kind":"#.utf8)
@@ -47,7 +53,8 @@ extension ControlChange {
     package init?(document: JSONValue) {
         guard let sequence = document["seq"]?.integer,
             let at = document["at"]?.text.flatMap(Self.instant),
-            let effectiveAt = document["effective_at"]?.text.flatMap(Self.instant),
+            let effectiveAt = (document["applies_from"] ?? document["effective_at"])?.text
+                .flatMap(Self.instant),
             let actor = document["actor"]?.text, let source = document["source"]?.text,
             let requestID = document["request_id"]?.text, let id = document["id"]?.text,
             let action = document["action"]?.text.flatMap(Action.init(rawValue:)),

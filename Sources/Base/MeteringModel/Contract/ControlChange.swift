@@ -66,13 +66,23 @@ public struct ControlChange: Hashable, Sendable {
         self.undoes = undoes
     }
 
+    /// When the change takes effect, for people: a record that is made holds from the beginning of
+    /// time, but what it gives begins at its own start.
+    public var shownEffectiveAt: Timestamp {
+        guard effectiveAt == .distantPast else { return effectiveAt }
+        return after?["start"]?.text.flatMap { Timestamp(rfc3339: $0) } ?? at
+    }
+
     /// The row as JSON, without hashes: what `GET /v1/audit` shows, and in canonical form what the
     /// hash chain is made over.
     public var document: JSONValue {
         .members([
             "seq": .integer(sequence), "at": .string(at.rfc3339()), "actor": .string(actor),
             "source": .string(source), "reason": reason.map(JSONValue.string),
-            "effective_at": .string(effectiveAt.rfc3339()), "request_id": .string(requestID),
+            "effective_at": .string(shownEffectiveAt.rfc3339()),
+            "applies_from": shownEffectiveAt == effectiveAt
+                ? nil : .string(effectiveAt.rfc3339()),
+            "request_id": .string(requestID),
             "action": .string(action.rawValue), "kind": .string(kind.rawValue), "id": .string(id),
             "customer": customer.map { .string($0.rawValue) }, "patch": patch,
             "before": before ?? .null, "after": after ?? .null,
