@@ -99,6 +99,44 @@ import Testing
         await service.stop()
     }
 
+    /// Both rules count everything of their period from its start, so neither gives the limit anew.
+    @Test func aFlippingPeriodNeverOpensTheCap() async throws {
+        var monthly = Sample.catalog(callLimit: .finite(400))
+        monthly.customers[0].subscriptions[0].terms.start = Timestamp(seconds: 86_400 * 4)
+        var anchored = monthly
+        anchored.plans[0].entitlements["api_calls"] = .metered(
+            MeteredEntitlement(
+                limit: .finite(400), period: .year, anchor: .subscription, enforcement: .hard))
+        let forms = [anchored, monthly]
+        let service = try await EmbeddedService(folder.path, monthly, clock: clock)
+        let admitted = try await withThrowingTaskGroup(of: Int.self) { group in
+            for _ in 0..<8 {
+                group.addTask {
+                    var mine = 0
+                    for _ in 0..<150 {
+                        let decision = try? await service.consume("acme", "api_calls")
+                        if decision?.isAllowed == true { mine += 1 }
+                    }
+                    return mine
+                }
+            }
+            group.addTask {
+                for number in 0..<40 {
+                    try await service.replace(forms[number % 2])
+                    try await Task.sleep(for: .milliseconds(2))
+                }
+                return 0
+            }
+            return try await group.reduce(0, +)
+        }
+        #expect(admitted <= 400)
+        try await service.settle()
+        let total = try service.ledger.totals().first { $0.meter == "requests" }
+        #expect(total?.value == Int64(admitted))
+        #expect(try await service.reports.reconcile().drifts.isEmpty)
+        await service.stop()
+    }
+
     @Test func idsThatLookAlikeAreTwoIds() async throws {
         let service = try await EmbeddedService(folder.path, Sample.catalog(), clock: clock)
         _ = try await service.consume("acme", "api_calls", id: "\u{e9}")

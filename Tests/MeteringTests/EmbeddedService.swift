@@ -41,18 +41,19 @@ final class EmbeddedService: Sendable {
             board: board, index: index, shared: nil, queries: ledger, clock: wall)
         var settings = MeteringSettings()
         settings.commitIntervalMilliseconds = 5
-        let ledger = ledger
-        restater = Restater(
-            ledger: ledger, catalog: current, settings: settings,
-            recount: SliceRecounting.make(
-                replay: JournalReplay(journal), queries: ledger, settings: settings),
-            limits: { LimitResolver(catalog: CurrentCatalog($0), queries: ledger).limit })
         let pipeline = MeteringPipeline(
             reader: try journal.makeReader(), ledger: ledger, queries: ledger, catalog: current,
             observer: tracker, settings: settings, counters: counters, instance: instance,
             clock: wall, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
             limit: board.limits.limit)
         self.pipeline = pipeline
+        let ledger = ledger
+        restater = Restater(
+            ledger: ledger, catalog: current, settings: settings,
+            recount: SliceRecounting.make(
+                pipeline: pipeline, replay: JournalReplay(journal), queries: ledger,
+                settings: settings),
+            limits: { LimitResolver(catalog: CurrentCatalog($0), queries: ledger).limit })
         let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         let gate = QuotaGate(
             board: board, book: IdempotencyBook(), writer: journal, queries: ledger, shared: nil,
@@ -64,7 +65,8 @@ final class EmbeddedService: Sendable {
         reports = UsageReports(
             queries: ledger, catalog: current,
             reconciler: Reconciler(
-                pipeline: pipeline, replay: JournalReplay(journal), queries: ledger, catalog: current,
+                pipeline: pipeline, replay: JournalReplay(journal), queries: ledger,
+                catalog: current,
                 settings: settings, shared: nil, logger: logger,
                 counterReading: { gate.settledUsage(customer: $0, feature: $1, period: $2) }),
             clock: wall,

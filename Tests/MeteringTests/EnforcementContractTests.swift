@@ -11,13 +11,14 @@ import Testing
 
     // MARK: bindings
 
-    @Test(arguments: [
-        (nil, nil, false), ("app.example.com", nil, false), (nil, "eu", false),
-        ("app.example.com", "EU", true), ("APP.Example.COM", "eu", true),
-        ("app.example.com.", "eu", true), ("a.b.wild.org", "eu", true),
-        ("wild.org", "eu", false), ("evilwild.org", "eu", false), (".wild.org", "eu", false),
-        ("app.example.com", "us", false), ("example.com", "eu", false), ("", "", false),
-    ] as [(String?, String?, Bool)])
+    @Test(
+        arguments: [
+            (nil, nil, false), ("app.example.com", nil, false), (nil, "eu", false),
+            ("app.example.com", "EU", true), ("APP.Example.COM", "eu", true),
+            ("app.example.com.", "eu", true), ("a.b.wild.org", "eu", true),
+            ("wild.org", "eu", false), ("evilwild.org", "eu", false), (".wild.org", "eu", false),
+            ("app.example.com", "us", false), ("example.com", "eu", false), ("", "", false),
+        ] as [(String?, String?, Bool)])
     func aBoundEntitlementHoldsWhereItIsBound(
         _ domain: String?, _ region: String?, _ isAllowed: Bool
     ) throws {
@@ -48,7 +49,7 @@ import Testing
 
     // MARK: seats
 
-    @Test func seatsAreCountedAgainstWhatWasBought() throws {
+    @Test func seatsAreCountedAgainstWhatWasBought() async throws {
         let scene = try Scene(
             [
                 Scene.contract("acme"), Scene.contract("team", plan: nil, parent: "acme"),
@@ -73,6 +74,9 @@ import Testing
         scene.seats.set("big", 4_000)
         let unlimited = try scene.gate.check(scene.question("big", 3, feature: "seats"))
         #expect(unlimited.isAllowed && unlimited.used == 4_000)
+        await #expect(throws: GateError.self) {
+            try await scene.gate.consume(scene.question("acme", feature: "seats"))
+        }
     }
 
     // MARK: environments

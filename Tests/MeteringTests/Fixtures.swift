@@ -8,6 +8,8 @@ import Synchronization
 /// The whole journal, as the service replays it.
 final class JournalReplay: LogReplay {
     let journal: EventJournal
+    /// Records handed over by `replay(from:)`.
+    let tailRead = Atomic<Int>(0)
     init(_ journal: EventJournal) { self.journal = journal }
     func replay(
         _ body: (LogRecordInfo, _ headers: RawSpan, _ value: RawSpan) -> Void
@@ -15,6 +17,17 @@ final class JournalReplay: LogReplay {
         let reader = try journal.makeReader()
         defer { reader.close() }
         try reader.replay(from: 0, body)
+    }
+    func replay(
+        from offsets: [Int32: Int64],
+        _ body: (LogRecordInfo, _ headers: RawSpan, _ value: RawSpan) -> Void
+    ) throws(EventLogError) {
+        let reader = try journal.makeReader()
+        defer { reader.close() }
+        try reader.replay(from: offsets[0] ?? 0) { info, headers, value in
+            tailRead.add(1, ordering: .relaxed)
+            body(info, headers, value)
+        }
     }
 }
 

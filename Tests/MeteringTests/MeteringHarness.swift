@@ -20,6 +20,7 @@ final class MeteringHarness: Sendable {
     let reports: UsageReports
     let restater: Restater
     let catalog: CurrentCatalog
+    let replay: JournalReplay
 
     init(
         _ folder: String, _ snapshot: CatalogSnapshot, clock: TestClock, ledger name: String = "a"
@@ -46,10 +47,12 @@ final class MeteringHarness: Sendable {
         recorder = EventRecorder(
             writer: journal, queries: ledger, control: ledger, catalog: catalog,
             settings: settings, clock: wall)
-        let replay = JournalReplay(journal)
+        replay = JournalReplay(journal)
+        let replay = replay
         restater = Restater(
             ledger: ledger, catalog: catalog, settings: settings,
-            recount: SliceRecounting.make(replay: replay, queries: ledger, settings: settings))
+            recount: SliceRecounting.make(
+                pipeline: pipeline, replay: replay, queries: ledger, settings: settings))
         reports = UsageReports(
             queries: ledger, catalog: catalog,
             reconciler: Reconciler(

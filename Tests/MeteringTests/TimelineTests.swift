@@ -4,6 +4,7 @@ import Metering
 import MeteringModel
 import MeteringPorts
 import SQLLedger
+import Synchronization
 import Testing
 
 /// Metering of customers whose contracts change in time.
@@ -133,6 +134,47 @@ import Testing
         await harness.stop()
     }
 
+    /// Part of an hour of today takes the end of the log, and what was counted is known without
+    /// reading the rest.
+    @Test func aSliceOfTodayReadsTheEndOfTheLog() async throws {
+        clock.set("2026-11-21T08:00:00Z")
+        let harness = try await harness([
+            Contracts.customer(
+                "acme", [Contracts.subscription("basic", from: "2026-01-01T00:00:00Z")])
+        ])
+        for start in stride(from: 0, to: 9_000, by: 1_000) {
+            try await harness.send(
+                (start..<start + 1_000).map {
+                    Sample.event("e\($0)", tokens: "1", time: "2026-11-20T10:00:00Z")
+                })
+        }
+        clock.set("2026-11-21T10:20:00Z")
+        try await harness.use(1, at: "2026-11-21T10:10:14Z", id: "before")
+        try await harness.use(2, at: "2026-11-21T10:10:15Z", id: "after")
+        try await harness.use(4, at: "2026-11-21T10:19:00Z", id: "later")
+        try await harness.use(4, at: "2026-11-21T10:19:00Z", id: "later")
+        // An id of yesterday again, with other content: the first one stays.
+        try await harness.use(8, at: "2026-11-21T10:19:00Z", id: "e5")
+        try await harness.change([
+            Contracts.customer(
+                "acme",
+                [
+                    Contracts.subscription(
+                        "basic", from: "2026-01-01T00:00:00Z", to: "2026-11-21T10:10:15Z"),
+                    Contracts.subscription("anchored", from: "2026-11-21T10:10:15Z"),
+                ])
+        ])
+        let start = try #require(Timestamp(rfc3339: "2026-11-21T10:10:15Z"))
+        let end = try #require(Timestamp(rfc3339: "2026-12-21T10:10:15Z"))
+        let key = UsageKey(
+            customer: "acme", meter: "tokens", period: Period(start: start, end: end))
+        #expect(try harness.ledger.usage(key)?.state.value == 6)
+        let read = harness.replay.tailRead.load(ordering: .relaxed)
+        #expect(read == 4_096)
+        try await expectClean(harness)
+        await harness.stop()
+    }
+
     @Test func aBackdatedUpgradeIsRestatedAndUndone() async throws {
         let basic = Contracts.customer(
             "acme", [Contracts.subscription("basic", from: "2026-01-01T00:00:00Z")])
@@ -165,7 +207,8 @@ import Testing
         #expect(listed.map(\.cause?.requestID) == ["up", "up", "undo", "undo"])
         // The same change told again lists nothing twice.
         try await harness.change([basic], since: "2026-10-01T00:00:00Z", request: "undo")
-        #expect(try harness.ledger.adjustments(customer: "acme").filter { $0.cause != nil }.count == 4)
+        #expect(
+            try harness.ledger.adjustments(customer: "acme").filter { $0.cause != nil }.count == 4)
         try await expectClean(harness)
         await harness.stop()
     }

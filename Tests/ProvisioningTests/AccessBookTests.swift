@@ -1,10 +1,7 @@
 import MeteringModel
 import MeteringPorts
 import Provisioning
-<<<<<<< HEAD
-=======
 import SQLCatalog
->>>>>>> s
 import Testing
 
 @Suite("Keys open what they say, while they hold")
@@ -21,24 +18,15 @@ struct AccessBookTests {
         #expect(principal.may(.check) && !principal.may(.admin))
         #expect(book.principal(secret: admin.secret)?.may(.writeLimits) == true)
 
-<<<<<<< HEAD
-        let answer = try book.revoke(gateway.id, by: root)
-=======
-        let answer = try book.revoke(gateway.id, by: AccessFixture.admin)
->>>>>>> s
+        let answer = try book.revoke(gateway.id, AccessFixture.context())
         #expect(answer.status == 200)
         #expect(answer.body["revoked_at"]?.text == fixture.now.rfc3339())
         #expect(book.principal(secret: gateway.secret) == nil)
         fixture.advance(60)
-<<<<<<< HEAD
-        #expect(try book.revoke(gateway.id, by: root).body == answer.body)
-        #expect(problem { _ = try book.revoke("key_none", by: root) }?.code == "not_found")
-=======
-        #expect(try book.revoke(gateway.id, by: AccessFixture.admin).body == answer.body)
+        #expect(try book.revoke(gateway.id, AccessFixture.context()).body == answer.body)
         #expect(
-            AccessFixture.problem { _ = try book.revoke("key_none", by: AccessFixture.admin) }?.code
+            AccessFixture.problem { _ = try book.revoke("key_none", AccessFixture.context()) }?.code
                 == "not_found")
->>>>>>> s
     }
 
     @Test func keysOutliveARestartAndTheStoreHasNoSecret() throws {
@@ -46,11 +34,7 @@ struct AccessBookTests {
         let first = try fixture.book()
         let admin = try first.make(["admin"])
         let other = try first.make(["check"])
-<<<<<<< HEAD
-        _ = try first.revoke(other.id, by: root)
-=======
-        _ = try first.revoke(other.id, by: AccessFixture.admin)
->>>>>>> s
+        _ = try first.revoke(other.id, AccessFixture.context())
         let book = try fixture.book()
         #expect(book.hasKeys)
         #expect(book.principal(secret: admin.secret)?.id == admin.id)
@@ -103,20 +87,12 @@ struct AccessBookTests {
         let fixture = try AccessFixture()
         try fixture.addCustomers("root")
         let book = try fixture.book()
-<<<<<<< HEAD
-        let refused = try #require(problem { _ = try book.make(["check", "limits:write"]) })
-        #expect(refused.code == "first_key_must_be_admin")
-        #expect(refused.field == "scopes")
-        let bound = try #require(
-            problem { _ = try book.make(["admin"], ["customer": .string("root")]) })
-=======
         let refused = try #require(
             AccessFixture.problem { _ = try book.make(["check", "limits:write"]) })
         #expect(refused.code == "first_key_must_be_admin")
         #expect(refused.field == "scopes")
         let bound = try #require(
             AccessFixture.problem { _ = try book.make(["admin"], ["customer": .string("root")]) })
->>>>>>> s
         #expect(bound.code == "first_key_must_be_admin")
         #expect(bound.field == "customer")
         #expect(!book.hasKeys)
@@ -129,23 +105,15 @@ struct AccessBookTests {
         let book = try fixture.book()
         let first = try book.make(["admin"])
         _ = try book.make(["check"])
-<<<<<<< HEAD
-        #expect(problem { _ = try book.revoke(first.id, by: root) }?.code == "last_admin_key")
-        #expect(book.principal(secret: first.secret) != nil)
-        let second = try book.make(["admin"])
-        _ = try book.revoke(first.id, by: root)
-        #expect(problem { _ = try book.revoke(second.id, by: root) }?.code == "last_admin_key")
-=======
         #expect(
-            AccessFixture.problem { _ = try book.revoke(first.id, by: AccessFixture.admin) }?.code
+            AccessFixture.problem { _ = try book.revoke(first.id, AccessFixture.context()) }?.code
                 == "last_admin_key")
         #expect(book.principal(secret: first.secret) != nil)
         let second = try book.make(["admin"])
-        _ = try book.revoke(first.id, by: AccessFixture.admin)
+        _ = try book.revoke(first.id, AccessFixture.context())
         #expect(
-            AccessFixture.problem { _ = try book.revoke(second.id, by: AccessFixture.admin) }?.code
+            AccessFixture.problem { _ = try book.revoke(second.id, AccessFixture.context()) }?.code
                 == "last_admin_key")
->>>>>>> s
     }
 
     @Test func onlyAdminsManageAndBoundOnesTheirTree() throws {
@@ -155,30 +123,15 @@ struct AccessBookTests {
         let admin = try book.make(["admin"])
         let plain = Principal(id: "k", scopes: [.writeLimits, .readAudit])
         for attempt in [
-<<<<<<< HEAD
-            { _ = try book.create(keyBody(["check"]), by: plain) },
-            { _ = try book.revoke(admin.id, by: plain) },
-            { _ = try book.list(by: plain) },
-        ] as [() throws -> Void] {
-            #expect(problem(attempt)?.kind == .forbidden)
-=======
-            { _ = try book.create(AccessFixture.body(["check"]), by: plain) },
-            { _ = try book.revoke(admin.id, by: plain) },
-            { _ = try book.list(by: plain) },
+            { _ = try book.create(AccessFixture.body(["check"]), AccessFixture.context(plain)) },
+            { _ = try book.revoke(admin.id, AccessFixture.context(plain)) },
+            { _ = try book.list(plain) },
         ] as [() throws -> Void] {
             #expect(AccessFixture.problem(attempt)?.kind == .forbidden)
->>>>>>> s
         }
         let bound = Principal(id: "b", scopes: [.admin], customer: "root")
         let child = try book.make(["check"], ["customer": .string("child")], by: bound)
         #expect(book.principal(secret: child.secret)?.customer == "child")
-<<<<<<< HEAD
-        #expect(problem { _ = try book.make(["check"], by: bound) }?.kind == .forbidden)
-        let elsewhere = ["customer": JSONValue.string("other")]
-        #expect(
-            problem { _ = try book.make(["check"], elsewhere, by: bound) }?.kind == .forbidden)
-        #expect(problem { _ = try book.revoke(admin.id, by: bound) }?.kind == .notFound)
-=======
         #expect(
             AccessFixture.problem { _ = try book.make(["check"], by: bound) }?.kind == .forbidden)
         let elsewhere = ["customer": JSONValue.string("other")]
@@ -186,9 +139,9 @@ struct AccessBookTests {
             AccessFixture.problem { _ = try book.make(["check"], elsewhere, by: bound) }?.kind
                 == .forbidden)
         #expect(
-            AccessFixture.problem { _ = try book.revoke(admin.id, by: bound) }?.kind == .notFound)
->>>>>>> s
-        let seen = try book.list(by: bound).body["items"]?.elements?.compactMap { $0["id"]?.text }
+            AccessFixture.problem { _ = try book.revoke(admin.id, AccessFixture.context(bound)) }?
+                .kind == .notFound)
+        let seen = try book.list(bound).body["items"]?.elements?.compactMap { $0["id"]?.text }
         #expect(seen == [child.id])
     }
 
@@ -199,11 +152,7 @@ struct AccessBookTests {
         fixture.advance(5)
         _ = try book.make(["check"])
         func items() throws -> [JSONValue] {
-<<<<<<< HEAD
-            try #require(try book.list(by: root).body["items"]?.elements)
-=======
-            try #require(try book.list(by: AccessFixture.admin).body["items"]?.elements)
->>>>>>> s
+            try #require(try book.list(AccessFixture.admin).body["items"]?.elements)
         }
         #expect(try items().map { $0["last_used_at"] } == [.null, .null])
         fixture.advance(90)
@@ -214,12 +163,8 @@ struct AccessBookTests {
         #expect(first["last_used_at"]?.text == minute.rfc3339())
         #expect(first["secret"] == nil)
         let text = String(decoding: key.secret, as: UTF8.self)
-<<<<<<< HEAD
-        #expect(!(try book.list(by: root).body.canonicalText.contains(text)))
-=======
-        let listed = try book.list(by: AccessFixture.admin).body.canonicalText
+        let listed = try book.list(AccessFixture.admin).body.canonicalText
         #expect(!listed.contains(text))
->>>>>>> s
         #expect(first["prefix"]?.text == String(text.prefix(12)))
         #expect(first["last_four"]?.text == String(text.suffix(4)))
     }
@@ -245,12 +190,8 @@ struct AccessBookTests {
         let fixture = try AccessFixture()
         let book = try fixture.book()
         let body = try JSONParser.parse(body)
-<<<<<<< HEAD
-        let found = try #require(problem { _ = try book.create(body, by: root) })
-=======
         let found = try #require(
-            AccessFixture.problem { _ = try book.create(body, by: AccessFixture.admin) })
->>>>>>> s
+            AccessFixture.problem { _ = try book.create(body, AccessFixture.context()) })
         #expect(found.code == code)
         #expect(found.field == field)
         #expect(!book.hasKeys)
@@ -262,19 +203,53 @@ struct AccessBookTests {
         for (word, meant) in [
             "write:events": "events:write", "Audit": "audit:read", "limits.write": "limits:write",
         ] {
-<<<<<<< HEAD
-            let found = try #require(problem { _ = try book.make([word]) })
-            #expect(found.detail.contains("did you mean \"\(meant)\"?"))
-        }
-        let found = try #require(problem { _ = try book.make(["write"]) })
-=======
             let found = try #require(AccessFixture.problem { _ = try book.make([word]) })
             #expect(found.detail.contains("did you mean \"\(meant)\"?"))
         }
         let found = try #require(AccessFixture.problem { _ = try book.make(["write"]) })
->>>>>>> s
         #expect(!found.detail.contains("did you mean"))
         #expect(found.detail.contains("limits:write"))
+    }
+
+    @Test func aRepeatedRequestMakesOneKey() throws {
+        let fixture = try AccessFixture()
+        let book = try fixture.book()
+        let context = AccessFixture.context(idempotencyKey: "i1")
+        let body = AccessFixture.body(["admin"])
+        let first = try book.create(body, context)
+        fixture.advance(5)
+        #expect(try book.create(body, context) == first)
+        #expect(try fixture.catalog.accessKeys().count == 1)
+        let other = AccessFixture.body(["check"])
+        let reused = AccessFixture.problem { _ = try book.create(other, context) }
+        #expect(reused?.code == "idempotency_key_reused")
+        // Another caller's key of the same name is another.
+        let stranger = Principal(id: "key_2", scopes: [.admin])
+        let foreign = try book.create(
+            body, AccessFixture.context(stranger, idempotencyKey: "i1"))
+        #expect(foreign.body["id"] != first.body["id"])
+        // The secret is nowhere after a restart, and no second key appears.
+        let reopened = try fixture.book()
+        let lost = AccessFixture.problem { _ = try reopened.create(body, context) }
+        #expect(lost?.code == "secret_not_kept")
+        #expect(try fixture.catalog.accessKeys().count == 2)
+    }
+
+    @Test func aDryRunChangesNothing() throws {
+        let fixture = try AccessFixture()
+        let book = try fixture.book()
+        let dry = AccessFixture.context(isDryRun: true)
+        let answer = try book.create(AccessFixture.body(["admin"]), dry)
+        #expect(answer.status == 200 && answer.body["secret"] == nil)
+        #expect(!book.hasKeys)
+        let refused = AccessFixture.problem {
+            _ = try book.create(AccessFixture.body(["check"]), dry)
+        }
+        #expect(refused?.code == "first_key_must_be_admin")
+        let key = try book.make(["admin"])
+        _ = try book.make(["admin"])
+        #expect(try book.revoke(key.id, dry).body["revoked_at"]?.text != nil)
+        #expect(book.principal(secret: key.secret) != nil)
     }
 
     @Test func treeAndOwnerAreAskedElsewhere() throws {
@@ -298,11 +273,7 @@ struct AccessBookTests {
             group.addTask {
                 (try? (0..<40).forEach { _ in
                     let key = try book.make(["check"])
-<<<<<<< HEAD
-                    _ = try book.revoke(key.id, by: root)
-=======
-                    _ = try book.revoke(key.id, by: AccessFixture.admin)
->>>>>>> s
+                    _ = try book.revoke(key.id, AccessFixture.context())
                 }) != nil
             }
             for await isRight in group { #expect(isRight) }

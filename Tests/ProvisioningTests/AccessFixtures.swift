@@ -55,17 +55,16 @@ final class AccessFixture: Sendable {
     }
 }
 
-<<<<<<< HEAD
-let root = Principal(id: "local", scopes: [.admin])
-
-func keyBody(_ scopes: [String], _ more: [String: JSONValue] = [:]) -> JSONValue {
-    let body: [String: JSONValue] = [
-        "name": .string("gateway"), "scopes": .array(scopes.map(JSONValue.string)),
-    ]
-    return .object(body.merging(more) { $1 })
-=======
 extension AccessFixture {
     static let admin = Principal(id: "local", scopes: [.admin])
+
+    static func context(
+        _ principal: Principal = admin, idempotencyKey: String? = nil, isDryRun: Bool = false
+    ) -> CommandContext {
+        CommandContext(
+            principal: principal, requestID: "req", idempotencyKey: idempotencyKey,
+            isDryRun: isDryRun)
+    }
 
     static func body(_ scopes: [String], _ more: [String: JSONValue] = [:]) -> JSONValue {
         let body: [String: JSONValue] = [
@@ -83,36 +82,17 @@ extension AccessFixture {
             return error as? ControlProblem
         }
     }
->>>>>>> s
 }
 
 extension AccessBook {
     /// Makes a key; its secret and id.
     func make(
-<<<<<<< HEAD
-        _ scopes: [String], _ more: [String: JSONValue] = [:], by principal: Principal = root
-    ) throws -> (secret: [UInt8], id: String) {
-        let answer = try create(keyBody(scopes, more), by: principal)
-=======
         _ scopes: [String], _ more: [String: JSONValue] = [:],
         by principal: Principal = AccessFixture.admin
     ) throws -> (secret: [UInt8], id: String) {
-        let answer = try create(AccessFixture.body(scopes, more), by: principal)
->>>>>>> s
+        let answer = try create(
+            AccessFixture.body(scopes, more), AccessFixture.context(principal))
         let secret = try #require(answer.body["secret"]?.text)
         return (Array(secret.utf8), try #require(answer.body["id"]?.text))
     }
 }
-<<<<<<< HEAD
-
-/// The problem that a call throws, or nil.
-func problem(_ body: () throws -> Void) -> ControlProblem? {
-    do {
-        try body()
-        return nil
-    } catch {
-        return error as? ControlProblem
-    }
-}
-=======
->>>>>>> s

@@ -1,6 +1,7 @@
 import Foundation
 import MeteringModel
 import MeteringPorts
+import SQLCatalog
 import Testing
 
 @testable import Provisioning
@@ -45,16 +46,12 @@ struct TokenKeyTests {
         wrong[40] ^= 1
         #expect(!set.isSignature(parts.signature, of: wrong, kid: "rfc"))
         let secret = try #require(
-            Base64URL.decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A".utf8))
+            Base64URLText.decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A".utf8))
         let key = try #require(SigningKey(raw: secret, createdAt: fixture.now))
         #expect(
-            Base64URL.encode(key.publicKey) == "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo")
-<<<<<<< HEAD
-        #expect(set.isSignature(try key.sign(parts.signingInput), of: parts.signingInput, kid: "rfc"))
-=======
+            Base64URLText.encode(key.publicKey) == "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo")
         #expect(
             set.isSignature(try key.sign(parts.signingInput), of: parts.signingInput, kid: "rfc"))
->>>>>>> s
     }
 
     @Test func theFirstStartMakesAKeyThatStays() throws {
@@ -68,7 +65,7 @@ struct TokenKeyTests {
         let entry = try #require(keys.jwks()["keys"]?.elements?.first)
         #expect(entry["kty"]?.text == "OKP" && entry["crv"]?.text == "Ed25519")
         #expect(entry["d"] == nil)
-        let x = try #require(entry["x"]?.text.flatMap { Base64URL.decode($0.utf8) })
+        let x = try #require(entry["x"]?.text.flatMap { Base64URLText.decode($0.utf8) })
         #expect(x.count == 32)
         #expect(JWKSet.kid(of: x) == kid)
         #expect(try open().currentID == kid)
@@ -92,12 +89,8 @@ struct TokenKeyTests {
         let second = try keys.rotate()
         #expect(keys.currentID == second && second != first)
         #expect(kids(keys) == [second, first])
-<<<<<<< HEAD
-        #expect(isValid(old) && isValid(try mint()))
-=======
         let new = try mint()
         #expect(isValid(old) && isValid(new))
->>>>>>> s
 
         // Until the old key's last token is past, leeway included.
         fixture.advance(86_400 + 59)
@@ -138,11 +131,7 @@ struct TokenKeyTests {
             content.replacing(kid, with: "AAAAAAAAAAAAAAAA"),
         ] {
             try damaged.write(toFile: path, atomically: false, encoding: .utf8)
-<<<<<<< HEAD
-            let found = try #require(problem { _ = try open() })
-=======
             let found = try #require(AccessFixture.problem { _ = try open() })
->>>>>>> s
             #expect(found.code == "signing_keys_unavailable")
             #expect(found.detail.contains(kid))
         }
@@ -160,12 +149,8 @@ struct TokenKeyTests {
         }
         let good = #"{\#(okp),"kid":"a","x":"\#(x)"}"#
         #expect(try set(#"{"keys":[\#(good),{"kty":"RSA","kid":"b"}]}"#)?.contains("a") == true)
-<<<<<<< HEAD
-        #expect(try set(#"{"keys":[{\#(okp),"use":"enc","kid":"a","x":"\#(x)"}]}"#)?.isEmpty == true)
-=======
         #expect(
             try set(#"{"keys":[{\#(okp),"use":"enc","kid":"a","x":"\#(x)"}]}"#)?.isEmpty == true)
->>>>>>> s
         #expect(try set(#"{"keys":[]}"#)?.isEmpty == true)
         for wrong in [
             #"{"keys":[\#(good),\#(good)]}"#, #"{"keys":[{\#(okp),"x":"\#(x)"}]}"#,
@@ -179,12 +164,12 @@ struct TokenKeyTests {
     @Test func base64URLHasOneTextForEachByteString() {
         for count in 0..<70 {
             let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ 250) }
-            let text = Base64URL.encode(bytes)
-            #expect(Base64URL.decode(text.utf8) == bytes)
+            let text = Base64URLText.encode(bytes)
+            #expect(Base64URLText.decode(text.utf8) == bytes)
         }
-        #expect(Base64URL.encode([0xFB, 0xFF]) == "-_8")
+        #expect(Base64URLText.encode([0xFB, 0xFF]) == "-_8")
         for wrong in ["A", "AB", "-_9", "-_8=", "+/8", "A A", "AAAAA"] {
-            #expect(Base64URL.decode(wrong.utf8) == nil, "\(wrong)")
+            #expect(Base64URLText.decode(wrong.utf8) == nil, "\(wrong)")
         }
     }
 
@@ -194,8 +179,21 @@ struct TokenKeyTests {
         let hash = [UInt8](repeating: 0xAB, count: 32)
         let head = try signer.sign(sequence: 7, hash: hash, at: fixture.now)
         #expect(AuditSigner.isValid(head, keys: keys.keySet()))
+        #expect(AuditSigner.isSigned(head, jwks: keys.jwks()))
+        #expect(!AuditSigner.isSigned(head, jwks: .null))
         #expect(head["hash"]?.text == String(repeating: "ab", count: 32))
         #expect(head["seq"]?.integer == 7)
+        let empty = try signer.head(of: fixture.catalog, at: fixture.now).body
+        #expect(empty["seq"]?.integer == 0)
+        #expect(AuditSigner.isValid(empty, keys: keys.keySet()))
+        try fixture.addCustomers("a", "b")
+        let stored = try signer.head(of: fixture.catalog, at: fixture.now).body
+        #expect(stored["seq"]?.integer == 2)
+        guard case .intact(_, let last) = try fixture.catalog.verifyChain() else {
+            Issue.record("the chain is broken")
+            return
+        }
+        #expect(stored["hash"]?.text == AuditSigner.hex(last))
         let changes: [(String, JSONValue)] = [
             ("seq", .integer(8)), ("hash", .string(String(repeating: "ac", count: 32))),
             ("at", .string(fixture.now.adding(seconds: 1).rfc3339())), ("kid", .string("x")),

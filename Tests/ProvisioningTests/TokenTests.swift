@@ -18,11 +18,7 @@ struct TokenTests {
 
     private func mint(_ body: String = "{}", until: Timestamp? = nil) throws -> String {
         let answer = try issuer.mint(
-<<<<<<< HEAD
-            try JSONParser.parse(body), customer: "acme", entitlements: tokenEntitlements,
-=======
             try JSONParser.parse(body), customer: "acme", entitlements: Self.entitlements,
->>>>>>> s
             revision: 42, until: until)
         return try #require(answer.body["token"]?.text)
     }
@@ -61,12 +57,8 @@ struct TokenTests {
               "remaining":"0.25"}}
             """)
         #expect(claims.entitlements == expected)
-<<<<<<< HEAD
-        #expect(try mint() != mint())
-=======
         let (one, two) = (try mint(), try mint())
         #expect(one != two)
->>>>>>> s
     }
 
     @Test func aRequestNarrowsTheToken() throws {
@@ -106,11 +98,7 @@ struct TokenTests {
             (#"{"ttl":60}"#, "ttl"), ("[]", nil),
         ] as [(String, String?)])
     func wrongRequestsNameTheirField(body: String, field: String?) throws {
-<<<<<<< HEAD
-        let found = try #require(problem { _ = try mint(body) })
-=======
         let found = try #require(AccessFixture.problem { _ = try mint(body) })
->>>>>>> s
         #expect(found.code == "invalid_token_request")
         #expect(found.field == field)
     }
@@ -174,8 +162,9 @@ struct TokenTests {
             """
         func token(_ header: String, _ payload: String) throws -> String {
             let input =
-                Base64URL.encode(Array(header.utf8)) + "." + Base64URL.encode(Array(payload.utf8))
-            return input + "." + Base64URL.encode(try keys.current.sign(Array(input.utf8)))
+                Base64URLText.encode(Array(header.utf8)) + "."
+                + Base64URLText.encode(Array(payload.utf8))
+            return input + "." + Base64URLText.encode(try keys.current.sign(Array(input.utf8)))
         }
         let header = #"{"alg":"EdDSA","kid":"\#(kid)"}"#
         #expect(failure(try token(header, good)) == nil)
@@ -220,43 +209,6 @@ struct TokenTests {
     }
 }
 
-<<<<<<< HEAD
-let tokenEntitlements: [EffectiveEntitlement] = {
-    func entitlement(
-        _ feature: FeatureKey, _ type: FeatureType, _ change: (inout Decision) -> Void
-    ) -> EffectiveEntitlement {
-        var decision = Decision(
-            isAllowed: true, reason: .ok, customer: "acme", feature: feature, quantity: 1)
-        change(&decision)
-        return EffectiveEntitlement(
-            feature: feature, type: type, decision: decision, enforcement: nil, counting: nil,
-            thresholds: [])
-    }
-    return [
-        entitlement("sso", .boolean) { _ in },
-        entitlement("gold", .static) { $0.value = "eu" },
-        entitlement("api", .metered) {
-            $0.limit = .finite(100)
-            $0.remaining = 40
-            $0.period = Period(
-                start: Timestamp(seconds: 1_789_999_000), end: Timestamp(seconds: 1_790_001_000))
-        },
-        entitlement("storage", .metered) {
-            $0.scale = 2
-            $0.reason = .warning
-            $0.limit = .finite(150)
-            $0.remaining = 25
-            $0.period = Period(start: .distantPast, end: .distantFuture)
-        },
-        entitlement("open", .metered) { $0.limit = .unlimited },
-        entitlement("seats", .seat) {
-            $0.isAllowed = false
-            $0.reason = .exhausted
-            $0.limit = .finite(5)
-        },
-    ]
-}()
-=======
 extension TokenTests {
     static let entitlements: [EffectiveEntitlement] = {
         func entitlement(
@@ -295,4 +247,3 @@ extension TokenTests {
         ]
     }()
 }
->>>>>>> s

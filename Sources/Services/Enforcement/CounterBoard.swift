@@ -123,6 +123,7 @@ package final class CounterBoard: Sendable {
     }
 
     /// Runs `body` with the states of a key's shard, alone.
+    @inline(__always)
     func withStates<Result, Failure: Error>(
         _ key: UInt64, _ body: (inout Shard.Contents) throws(Failure) -> Result
     ) throws(Failure) -> Result {

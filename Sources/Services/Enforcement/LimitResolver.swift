@@ -13,11 +13,6 @@ package final class LimitResolver: Sendable {
         package var until: Timestamp
     }
 
-    private struct Name: Hashable {
-        var customer: CustomerID
-        var feature: FeatureKey
-    }
-
     private struct Entry {
         var owner: CompiledCustomer
         var period: Period
@@ -26,7 +21,7 @@ package final class LimitResolver: Sendable {
 
     private let catalog: CurrentCatalog
     private let queries: any LedgerQueries
-    private let entries = Mutex<[Name: Entry]>([:])
+    private let entries = Mutex<[CustomerID: [FeatureKey: Entry]]>([:])
     private let entryCount = Atomic<Int>(0)
     private static let entryCountMax = 100_000
     /// Intervals that are looked back upon; older usage leaves grants as they were given.
@@ -38,21 +33,25 @@ package final class LimitResolver: Sendable {
     }
 
     /// The limit of a quota at an instant of one of its periods.
-    /// - Parameter quota: as the contract has it at that instant.
+    /// - Parameters:
+    ///   - quota: as the contract has it at that instant.
+    ///   - snapshot: the catalog with that contract; nil: the one in force.
     package func resolve(
-        _ quota: Quota, _ period: Period, at instant: Timestamp
+        _ quota: Quota, _ period: Period, at instant: Timestamp, in snapshot: CatalogSnapshot? = nil
     ) throws(LedgerError) -> Resolved {
         let plain = Resolved(limit: quota.limit, from: period.start, until: period.end)
-        let snapshot = catalog.load()
+        let snapshot = snapshot ?? catalog.load()
         guard let number = snapshot.customerIndex(quota.customer),
-            let feature = snapshot.definitions.featureNumber(quota.feature)
+            let featureNumber = snapshot.definitions.featureNumber(quota.feature)
         else { return plain }
         let owner = snapshot.customer(number)
         let segment = owner.segment(at: instant)
         var resolved = plain
         resolved.from = max(period.start, segment.start)
         resolved.until = min(period.end, segment.end)
-        guard Self.hasGrants(quota, period, owner, segment, feature) else { return resolved }
+        guard Self.hasGrants(quota, period, owner, segment, featureNumber) else {
+            return resolved
+        }
         if !quota.aggregation.isAdditive {
             // Such readings do not add up over intervals, so nothing of them is used up.
             resolved.limit = quota.grants.reduce(quota.limit) { limit, grant in
@@ -61,30 +60,39 @@ package final class LimitResolver: Sendable {
             }
             return resolved
         }
-        let name = Name(customer: quota.customer, feature: quota.feature)
-        if let known = entries.withLock({ $0[name] }), known.owner === owner,
+        let (customer, feature) = (quota.customer, quota.feature)
+        if let known = entries.withLock({ $0[customer]?[feature] }), known.owner === owner,
             known.period == period, known.resolved.from == resolved.from
         {
             return known.resolved
         }
-        resolved.limit = try fold(quota, period, owner, feature, to: resolved.from)
+        resolved.limit = try fold(quota, period, owner, featureNumber, to: resolved.from)
         entries.withLock { entries in
             // Questions about the past do not push out what is asked all the time.
-            if let known = entries[name], known.owner === owner, known.resolved.from > resolved.from {
+            if let known = entries[customer]?[feature], known.owner === owner,
+                known.resolved.from > resolved.from
+            {
                 return
             }
             if entries.count >= Self.entryCountMax { entries.removeAll() }
-            entries[name] = Entry(owner: owner, period: period, resolved: resolved)
+            entries[customer, default: [:]][feature] = Entry(
+                owner: owner, period: period, resolved: resolved)
             entryCount.store(entries.count, ordering: .releasing)
         }
         return resolved
     }
 
-    /// For whoever needs the limit alone: the allowance when the ledger cannot be read.
-    package var limit: @Sendable (Quota, Period, Timestamp) -> Limit {
+    /// For whoever needs the limit alone, under the catalog in force.
+    package var limit: @Sendable (Quota, Period, Timestamp) -> Limit { rule(in: nil) }
+
+    /// The limits under a catalog (nil: the one in force); the allowance alone where the ledger
+    /// cannot be read.
+    package func rule(
+        in snapshot: CatalogSnapshot?
+    ) -> @Sendable (Quota, Period, Timestamp) -> Limit {
         { quota, period, instant in
             do throws(LedgerError) {
-                return try self.resolve(quota, period, at: instant).limit
+                return try self.resolve(quota, period, at: instant, in: snapshot).limit
             } catch {
                 return quota.limit
             }
@@ -93,23 +101,21 @@ package final class LimitResolver: Sendable {
 
     /// Usage of a period has changed. True when the limit that is known of the quota may be another
     /// by that: it is resolved anew when it is next asked for.
-    package func usageChanged(_ customer: CustomerID, _ feature: FeatureKey, _ period: Period) -> Bool {
+    package func usageChanged(
+        _ customer: CustomerID, _ feature: FeatureKey, _ period: Period
+    ) -> Bool {
         if entryCount.load(ordering: .acquiring) == 0 { return false }
-        let name = Name(customer: customer, feature: feature)
         return entries.withLock { entries in
-            guard let known = entries[name], period.start < known.resolved.from else {
-                return false
-            }
-            entries[name] = nil
+            guard let known = entries[customer]?[feature], period.start < known.resolved.from
+            else { return false }
+            entries[customer]?[feature] = nil
             return true
         }
     }
 
     package func forget(_ customer: CustomerID) {
         if entryCount.load(ordering: .acquiring) == 0 { return }
-        entries.withLock { entries in
-            for name in entries.keys where name.customer == customer { entries[name] = nil }
-        }
+        entries.withLock { $0[customer] = nil }
     }
 
     package func forgetAll() { entries.withLock { $0.removeAll() } }

@@ -16,7 +16,9 @@ extension QuotaGate {
         }
         let path: QuotaPath
         switch try resolve(question) {
-        case .settled(let decision): return ReservationAnswer(decision: decision, reservation: nil)
+        case .settled(let decision):
+            try requireCountable(decision)
+            return ReservationAnswer(decision: decision, reservation: nil)
         case .metered(let found): path = found
         }
         try requireAdmission(path.quota)

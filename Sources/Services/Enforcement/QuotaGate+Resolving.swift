@@ -18,47 +18,31 @@ extension QuotaGate {
     ) throws(GateError) -> Resolved {
         var snapshot = board.catalog.load()
         let now = instant ?? clock.now()
-        var context = Context(
-            snapshot: snapshot, question: question, now: now, customer: nil, owner: nil,
-            segment: nil)
-        let number: Int?
-        switch question.party {
-        case .customer(let id):
-            context.customer = id
-            let own = snapshot.customerIndex(id)
-            if let own, question.environment != .production {
-                number = twin(of: own, question.environment, &snapshot)
-                context.snapshot = snapshot
-                if number == nil {
-                    context.source = "nothing is counted for environment "
-                        + question.environment.rawValue
-                }
-            } else {
-                number = own
-            }
-        case .subject(let subject):
-            context.customer = CustomerID(subject.rawValue)
-            number = snapshot.customerIndex(ofSubject: subject)
+        guard let number = number(of: question, &snapshot),
+            !snapshot.customer(number).isRemoved
+        else { return unknownCustomer(question, snapshot, now) }
+        let segment = snapshot.customer(number).segment(at: now)
+        guard let feature = snapshot.definitions.featureNumber(question.feature) else {
+            return settled(.unknownFeature, Context(snapshot, question, now, segment))
         }
-        guard let number else { return settled(.unknownCustomer, context) }
-        let owner = snapshot.customer(number)
-        if owner.isRemoved { return settled(.unknownCustomer, context) }
-        let segment = owner.segment(at: now)
-        context.customer = owner.id
-        context.owner = owner
-        context.segment = segment
-        guard snapshot.feature(question.feature) != nil else {
-            return settled(.unknownFeature, context)
-        }
-        guard
-            let entitlement = snapshot.entitlement(of: owner.number, question.feature, at: now)
+        guard let entitlement = snapshot.entitlement(of: number, featureNumber: feature, at: now)
         else {
+            var context = Context(snapshot, question, now, segment)
             if !segment.absenceSources.isEmpty {
                 context.source = segment.absenceSources.joined(separator: " + ")
             }
             return settled(segment.absence, context)
         }
+        // The way of most questions.
+        if segment.parent < 0, ignoresBinding || entitlement.binding == nil,
+            case .metered = entitlement.value,
+            let path = QuotaPath(snapshot, segment, feature, at: now)
+        {
+            return .metered(path)
+        }
+        var context = Context(snapshot, question, now, segment)
         context.source = entitlement.source
+        if case .denied(let reason) = entitlement.value { return settled(reason, context) }
         if let binding = entitlement.binding, !ignoresBinding,
             let refusal = BindingRule.refusal(
                 binding, domain: question.domain, region: question.region)
@@ -66,8 +50,36 @@ extension QuotaGate {
             context.source = "\(entitlement.source); \(refusal)"
             return settled(.notEntitled, context)
         }
-        if segment.parent >= 0, let suspended = suspendedAbove(context, owner) { return suspended }
-        return try resolve(entitlement, context, owner, segment)
+        if segment.parent >= 0, let suspended = suspendedAbove(context, segment, feature) {
+            return suspended
+        }
+        return try resolve(entitlement, feature, context, segment)
+    }
+
+    /// The customer that a question is about, or its twin for the environment named.
+    private func number(
+        of question: EntitlementQuestion, _ snapshot: inout CatalogSnapshot
+    ) -> Int? {
+        switch question.party {
+        case .customer(let id):
+            let own = snapshot.customerIndex(id)
+            guard let own, question.environment != .production else { return own }
+            return twin(of: own, question.environment, &snapshot)
+        case .subject(let subject): return snapshot.customerIndex(ofSubject: subject)
+        }
+    }
+
+    private func unknownCustomer(
+        _ question: EntitlementQuestion, _ snapshot: CatalogSnapshot, _ now: Timestamp
+    ) -> Resolved {
+        var context = Context(snapshot, question, now, nil)
+        if case .customer(let id) = question.party, snapshot.customerIndex(id) != nil,
+            question.environment != .production
+        {
+            context.source =
+                "nothing is counted for environment \(question.environment.rawValue)"
+        }
+        return settled(.unknownCustomer, context)
     }
 
     private func twin(
@@ -81,13 +93,14 @@ extension QuotaGate {
 
     /// A suspended ancestor holds up its whole tree. What it lacks or has no more does not: its
     /// descendants have contracts of their own.
-    private func suspendedAbove(_ context: Context, _ owner: CompiledCustomer) -> Resolved? {
-        let (snapshot, feature) = (context.snapshot, context.question.feature)
-        guard let number = snapshot.definitions.featureNumber(feature) else { return nil }
+    private func suspendedAbove(
+        _ context: Context, _ segment: EntitlementSegment, _ feature: Int
+    ) -> Resolved? {
         var found: (ancestor: CustomerID, source: String)?
-        snapshot.lineage(of: owner.number, at: context.now) { ancestor, segment in
-            guard found == nil, ancestor.number != owner.number else { return }
-            if let own = segment.own(feature: number) {
+        let asked = segment.customer.number
+        context.snapshot.lineage(of: asked, at: context.now) { ancestor, segment in
+            guard found == nil, ancestor.number != asked else { return }
+            if let own = segment.own(feature: feature) {
                 if case .denied(.suspended) = own.value { found = (ancestor.id, own.source) }
             } else if segment.absence == .suspended {
                 found = (ancestor.id, segment.absenceSources.joined(separator: " + "))
@@ -102,10 +115,11 @@ extension QuotaGate {
     }
 
     private func resolve(
-        _ entitlement: CompiledEntitlement, _ context: Context, _ owner: CompiledCustomer,
+        _ entitlement: CompiledEntitlement, _ feature: Int, _ context: Context,
         _ segment: EntitlementSegment
     ) throws(GateError) -> Resolved {
         let (snapshot, question) = (context.snapshot, context.question)
+        let owner = segment.customer
         switch entitlement.value {
         case .denied(let reason): return settled(reason, context)
         case .boolean(let isOn): return settled(isOn ? .ok : .notEntitled, context, allowed: isOn)
@@ -121,23 +135,39 @@ extension QuotaGate {
             complete(&decision, context)
             return .settled(decision)
         case .metered:
-            guard
-                let path = QuotaPath(
-                    snapshot, segment, question.feature, at: context.now)
-            else { return settled(.notEntitled, context) }
+            guard let path = QuotaPath(snapshot, segment, feature, at: context.now) else {
+                return settled(.notEntitled, context)
+            }
             return .metered(path)
         }
     }
 
-    /// What is known while a question is resolved.
-    struct Context {
+    /// What is known of a question that is answered without a quota.
+    private struct Context {
         var snapshot: CatalogSnapshot
         var question: EntitlementQuestion
         var now: Timestamp
-        var customer: CustomerID?
-        var owner: CompiledCustomer?
+        /// Nil: there is no such customer.
         var segment: EntitlementSegment?
         var source: String?
+
+        init(
+            _ snapshot: CatalogSnapshot, _ question: EntitlementQuestion, _ now: Timestamp,
+            _ segment: EntitlementSegment?
+        ) {
+            self.snapshot = snapshot
+            self.question = question
+            self.now = now
+            self.segment = segment
+        }
+
+        var customer: CustomerID {
+            if let segment { return segment.customer.id }
+            switch question.party {
+            case .customer(let id): return id
+            case .subject(let subject): return CustomerID(subject.rawValue)
+            }
+        }
     }
 
     private func settled(
@@ -148,7 +178,7 @@ extension QuotaGate {
             segment.plan.map { "plan \($0) v\(segment.planVersion)" }
         }
         var decision = Decision(
-            isAllowed: allowed, reason: reason, customer: context.customer ?? CustomerID(""),
+            isAllowed: allowed, reason: reason, customer: context.customer,
             feature: question.feature,
             quantity: question.quantity.exponent == 0 ? question.quantity.mantissa : 0,
             limitSource: context.source ?? plan, value: value)
@@ -160,7 +190,7 @@ extension QuotaGate {
         decision.decidedAt = context.now
         decision.revision = context.snapshot.revision
         decision.usageCompleteTo = completeTo()
-        decision.timeZone = context.owner?.zone.name ?? "UTC"
+        decision.timeZone = context.segment?.customer.zone.name ?? "UTC"
         if decision.reason != .ok {
             decision.upgradeHint = context.segment?.upgradeHint(context.question.feature)
         }
@@ -183,10 +213,10 @@ extension QuotaGate {
         _ level: CounterBoard.Located, _ quantity: Int64
     ) throws(LedgerError) -> Decision {
         let reading = try board.reading(level)
-        var quota = level.quota
-        quota.limit = reading.limit
+        var level = level
+        if reading.limit != level.quota.limit { level.quota.limit = reading.limit }
         return QuotaRules.decide(
-            quota: quota, reading: reading.used, held: reading.held, quantity: quantity,
+            quota: level.quota, reading: reading.used, held: reading.held, quantity: quantity,
             period: reading.period, limitReachedAt: reading.limitReachedAt, decidedAt: level.now)
     }
 
@@ -278,6 +308,17 @@ extension QuotaGate {
     static let tooMuch = GateError(
         code: .invalidQuantity,
         message: "quantity is beyond 2^53 of the meter's smallest units")
+
+    /// Seats are not used up by asking for them.
+    func requireCountable(_ decision: Decision) throws(GateError) {
+        guard decision.isAllowed,
+            board.catalog.load().feature(decision.feature)?.type == .seat
+        else { return }
+        throw GateError(
+            code: .invalidRequest,
+            message: "feature \(decision.feature) is seats: assign them by "
+                + "/v1/customers/{id}/seats/\(decision.feature)")
+    }
 
     func requireAdmission(_ quota: Quota) throws(GateError) {
         if quota.counting == .admission { return }

@@ -36,7 +36,8 @@ package final class QuotaGate: EntitlementGate {
         board: CounterBoard, book: IdempotencyBook, writer: any EventLogWriter,
         queries: any LedgerQueries, shared: SharedCounterSync?,
         seats: (any SeatCounting)? = nil,
-        makeTwin: (@Sendable (_ number: Int, Environment) -> CatalogSnapshot?)? = nil, clock: WallClock, instance: String, logger: Logger,
+        makeTwin: (@Sendable (_ number: Int, Environment) -> CatalogSnapshot?)? = nil,
+        clock: WallClock, instance: String, logger: Logger,
         completeTo: @escaping @Sendable () -> Timestamp?
     ) {
         self.board = board
@@ -159,6 +160,7 @@ package final class QuotaGate: EntitlementGate {
     package func consume(_ question: EntitlementQuestion) async throws(GateError) -> Decision {
         switch try resolve(question) {
         case .settled(let decision):
+            try requireCountable(decision)
             statistics.count(decision)
             return decision
         case .metered(let path):

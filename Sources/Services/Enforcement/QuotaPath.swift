@@ -19,13 +19,14 @@ struct QuotaPath: Sendable {
     var levels: [CounterBoard.Located] { [first] + above }
 
     /// Nil when no level has a quota.
+    /// - Parameter feature: its number.
     init?(
-        _ snapshot: CatalogSnapshot, _ segment: EntitlementSegment, _ feature: FeatureKey,
+        _ snapshot: CatalogSnapshot, _ segment: EntitlementSegment, _ feature: Int,
         at now: Timestamp
     ) {
         var first: CounterBoard.Located?
         var above: [CounterBoard.Located] = []
-        snapshot.levels(of: segment.customer.number, feature: feature, at: now) {
+        snapshot.levels(of: segment.customer.number, featureNumber: feature, at: now) {
             _, part, position in
             let level = CounterBoard.Located(snapshot, part, quota: position, now: now)
             if first == nil { first = level } else { above.append(level) }

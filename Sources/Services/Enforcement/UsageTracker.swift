@@ -11,6 +11,8 @@ package final class UsageTracker: UsageObserver {
     private let shared: SharedCounterSync?
     private let queries: any LedgerQueries
     private let clock: WallClock
+    /// Changed customers whose usage is asked for one by one.
+    private static let askedCountMax = 10_000
 
     package init(
         board: CounterBoard, index: NearLimitIndex, shared: SharedCounterSync?,
@@ -119,13 +121,19 @@ package final class UsageTracker: UsageObserver {
         let snapshot = board.catalog.load()
         let now = clock.now()
         var isMoved = false
+        // Of so many, reading all usage once costs less than asking for each.
+        let refillsAll = changed.count > Self.askedCountMax
+        if refillsAll { refillIndex() }
         for number in changed {
+            if number < old.customerCount {
+                isMoved =
+                    isMoved || old.root(of: number, at: now) != snapshot.root(of: number, at: now)
+            }
+            if refillsAll { continue }
             if number < old.customerCount {
                 for segment in old.customer(number).segments {
                     for quota in segment.quotas { index.remove(CounterBoard.key(quota, old.hash)) }
                 }
-                isMoved =
-                    isMoved || old.root(of: number, at: now) != snapshot.root(of: number, at: now)
             }
             let owner = snapshot.customer(number)
             let segment = owner.segment(at: now)

@@ -22,7 +22,7 @@ struct CrossingScore {
         for index in segment.quotas(ofMeter: meter) {
             let period = segment.rule(ofQuota: index)
                 .period(containing: change.scoredAt, zone: owner.zone)
-            guard period == change.key.period else { continue }
+            guard period == change.key.period, mayCross(segment, index, change) else { continue }
             var quota = segment.quota(index)
             quota.limit = limit(quota, period, change.scoredAt)
             crossings += QuotaRules.crossings(
@@ -30,6 +30,22 @@ struct CrossingScore {
                 after: change.after.reading(quota.aggregation), at: instant)
         }
         return crossings
+    }
+
+    /// False when the usage is below every level of the quota. Grants only add to a limit, so that
+    /// most changes need not ask for it.
+    private func mayCross(
+        _ segment: EntitlementSegment, _ index: Int, _ change: UsageChange
+    ) -> Bool {
+        guard case .metered(let quota, _) = segment.quotaEntitlement(index).value else {
+            return false
+        }
+        let after = change.after.reading(quota.aggregation)
+        if after <= change.before.reading(quota.aggregation) { return false }
+        for threshold in quota.thresholds {
+            if let level = threshold.level(of: quota.limit), level <= after { return true }
+        }
+        return quota.limit.finite.map { $0 <= after } ?? false
     }
 }
 

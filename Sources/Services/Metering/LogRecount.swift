@@ -1,5 +1,5 @@
-package import Entitlements
-package import MeteringModel
+import Entitlements
+import MeteringModel
 package import MeteringPorts
 import UsageAggregation
 
@@ -9,9 +9,27 @@ package protocol LogReplay: AnyObject, Sendable {
     func replay(
         _ body: (LogRecordInfo, _ headers: RawSpan, _ value: RawSpan) -> Void
     ) throws(EventLogError)
+    /// The same without the records of each partition before an offset; partitions that are not
+    /// named may be left out. Worth implementing: it is what makes recounts of today cheap.
+    func replay(
+        from offsets: [Int32: Int64],
+        _ body: (LogRecordInfo, _ headers: RawSpan, _ value: RawSpan) -> Void
+    ) throws(EventLogError)
 }
 
-/// Folds the log anew, from its first record, as the pipeline would have under one snapshot.
+extension LogReplay {
+    package func replay(
+        from offsets: [Int32: Int64],
+        _ body: (LogRecordInfo, _ headers: RawSpan, _ value: RawSpan) -> Void
+    ) throws(EventLogError) {
+        try replay { info, headers, value in
+            guard let first = offsets[info.partition], info.offset >= first else { return }
+            body(info, headers, value)
+        }
+    }
+}
+
+/// Folds the log anew, as the pipeline would have under one snapshot.
 struct LogRecount {
     let snapshot: CatalogSnapshot
     let settings: MeteringSettings
@@ -22,24 +40,41 @@ struct LogRecount {
 
     var segments: Segments { Segments(snapshot: snapshot, cuts: cuts.sorted()) }
 
-    /// Hands over one stretch of a partition after the other, each folded.
+    func interpreter(_ dedupe: consuming DedupeIndex) -> EventInterpreter {
+        EventInterpreter(
+            snapshot: snapshot, settings: settings, counters: counters, instance: "",
+            dedupe: dedupe, cuts: cuts.sorted())
+    }
+
+    /// Hands over one stretch of a partition after the other, each folded, from the log's first
+    /// record on.
     /// - Returns: how many records were read.
     func run(
         upTo positions: [PartitionClaim],
         _ body: (PartitionFold, borrowing DimensionNames) -> Void
     ) throws(EventLogError) -> Int64 {
-        let interpreter = EventInterpreter(
-            snapshot: snapshot, settings: settings, counters: counters, instance: "",
-            dedupe: DedupeIndex(windowSeconds: settings.dedupeWindowSeconds), cuts: cuts.sorted())
+        let interpreter = interpreter(DedupeIndex(windowSeconds: settings.dedupeWindowSeconds))
+        return try run(interpreter, from: nil, upTo: positions, body).count
+    }
+
+    /// - Parameters:
+    ///   - interpreter: must know the identities counted before `from`.
+    ///   - from: first offsets; nil: everything.
+    /// - Returns: how many records were read, and when the first one of each partition was appended.
+    func run(
+        _ interpreter: EventInterpreter, from: [Int32: Int64]?, upTo positions: [PartitionClaim],
+        _ body: (PartitionFold, borrowing DimensionNames) -> Void
+    ) throws(EventLogError) -> (count: Int64, firstAppends: [Int32: Timestamp]) {
         let ends = Dictionary(
             uniqueKeysWithValues: positions.map { ($0.partition, $0.nextOffset) })
         var folds: [Int32: PartitionFold] = [:]
+        var firstAppends: [Int32: Timestamp] = [:]
         var read: Int64 = 0
         func drain(_ fold: PartitionFold) {
             body(fold, interpreter.dimensions)
             fold.committed()
         }
-        try replay.replay { info, headers, value in
+        func take(_ info: LogRecordInfo, _ headers: RawSpan, _ value: RawSpan) {
             guard let end = ends[info.partition], info.offset < end else { return }
             let fold: PartitionFold
             if let known = folds[info.partition] {
@@ -50,95 +85,16 @@ struct LogRecount {
                         partition: info.partition, epoch: 0, nextOffset: info.offset,
                         completeTo: nil))
                 folds[info.partition] = fold
+                firstAppends[info.partition] = info.appendedAt
             }
             read += 1
             interpreter.interpret(info, headers, value, into: fold)
             if fold.recordCount >= 50_000 || fold.magnitude > 1 << 61 { drain(fold) }
         }
+        if let from { try replay.replay(from: from, take) } else { try replay.replay(take) }
         for partition in folds.keys.sorted() {
             if let fold = folds[partition] { drain(fold) }
         }
-        return read
-    }
-}
-
-/// A customer's usage of a meter in part of an hour, which no rollup holds by itself.
-package struct UsageSlice: Sendable, Hashable {
-    package var customer: CustomerID
-    package var meter: MeterKey
-    package var period: Period
-    package init(customer: CustomerID, meter: MeterKey, period: Period) {
-        self.customer = customer
-        self.meter = meter
-        self.period = period
-    }
-}
-
-/// Counts slices of usage from the log, up to the ledger's positions; one state for each.
-///
-/// Reads the whole log whatever the slices are, because only its records say when events were, so
-/// one call should ask for many.
-package typealias SliceRecount =
-    @Sendable (CatalogSnapshot, [UsageSlice]) throws(LedgerError) -> [UsageState]
-
-/// Counts slices with a replay of the log.
-package enum SliceRecounting {
-    package static func make(
-        replay: any LogReplay, queries: any LedgerQueries, settings: MeteringSettings
-    ) -> SliceRecount {
-        { (snapshot, slices) throws(LedgerError) in
-            if slices.isEmpty { return [] }
-            var cuts: Set<Timestamp> = []
-            for slice in slices { cuts.formUnion([slice.period.start, slice.period.end]) }
-            let recount = LogRecount(
-                snapshot: snapshot, settings: settings, replay: replay, cuts: Array(cuts))
-            let sums = SliceSums(slices, recount.segments)
-            let positions = try queries.positions()
-            do throws(EventLogError) {
-                _ = try recount.run(upTo: positions) { fold, _ in sums.add(fold) }
-            } catch {
-                throw LedgerError(
-                    code: .unavailable,
-                    message: "the log cannot be read for a recount: \(error.message)",
-                    isRetriable: error.isRetriable)
-            }
-            return sums.states
-        }
-    }
-
-    private final class SliceSums {
-        private struct Owned: Hashable {
-            var customer: Int
-            var meter: Int
-        }
-        private let slices: [UsageSlice]
-        private let segments: Segments
-        private var indexes: [Owned: [Int]] = [:]
-        private(set) var states: [UsageState]
-
-        init(_ slices: [UsageSlice], _ segments: Segments) {
-            self.slices = slices
-            self.segments = segments
-            states = slices.map { _ in UsageState() }
-            for (index, slice) in slices.enumerated() {
-                guard let customer = segments.snapshot.customerIndex(slice.customer),
-                    let meter = segments.snapshot.meterIndex(slice.meter)
-                else { continue }
-                indexes[Owned(customer: customer, meter: meter), default: []].append(index)
-            }
-        }
-
-        /// Cells straddle no slice's bounds, so where a cell starts tells where all of it lies.
-        func add(_ fold: PartitionFold) {
-            for cell in fold.fold.cells {
-                let at = Timestamp(microseconds: cell.key.segmentStart)
-                segments.snapshot.lineage(of: Int(cell.key.customer), at: at) { owner, _ in
-                    let owned = Owned(customer: owner.number, meter: Int(cell.key.meter))
-                    for index in indexes[owned] ?? [] where slices[index].period.contains(at) {
-                        states[index].merge(cell.state, cell.aggregation)
-                    }
-                }
-            }
-        }
+        return (read, firstAppends)
     }
 }

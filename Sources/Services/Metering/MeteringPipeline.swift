@@ -31,6 +31,8 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
     private let isStopping = Atomic<Bool>(false)
     private let finished = DispatchSemaphore(value: 0)
     private let state: Mutex<SharedState>
+    /// Set before it starts.
+    private var thread: Thread?
     private let work = Mutex<[@Sendable (MeteringPipeline) -> Void]>([])
 
     /// However long commits take, they are not further apart than this.
@@ -87,6 +89,7 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
             run()
             finished.signal()
         }
+        self.thread = thread
         thread.name = "tollgate-metering"
         thread.stackSize = 8 << 20
         thread.start()
@@ -113,6 +116,13 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
                 }
             }
         }
+    }
+
+    /// Lends the identities that are remembered to `body`, which gives them back with nothing new
+    /// among them. Does nothing when called from another thread than the pipeline's.
+    func lendIdentities(_ body: (consuming DedupeIndex) -> DedupeIndex) {
+        guard let thread, Thread.current === thread else { return }
+        interpreter.dedupe = body(interpreter.takeDedupe())
     }
 
     // MARK: what others may ask

@@ -70,7 +70,8 @@ package final class Reconciler: Sendable {
         let snapshot = catalog.load()
         do throws(LedgerError) {
             var cut = Cut(
-                snapshot: snapshot, positions: try queries.positions(), usage: [], totals: try queries.totals(),
+                snapshot: snapshot, positions: try queries.positions(), usage: [],
+                totals: try queries.totals(),
                 counters: [])
             var usage: [StoredUsage] = []
             try queries.liveUsage(endingAfter: .distantPast) { usage.append($0) }

@@ -4,6 +4,8 @@ import KafkaEventLog
 import Logging
 import Metering
 import MeteringPorts
+import Provisioning
+import SQLCatalog
 
 /// What happens by the clock rather than by request.
 enum BackgroundWork {

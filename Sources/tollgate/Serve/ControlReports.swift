@@ -81,16 +81,16 @@ enum AdjustmentPage {
             ]))
     }
 
-    private static func document(_ adjustment: Adjustment) -> JSONValue {
+    private static func document(_ adjustment: Adjustment) -> MeteringModel.JSONValue {
         let scale = adjustment.cause?.scale ?? 0
-        func units(_ value: Int64) -> JSONValue {
+        func units(_ value: Int64) -> MeteringModel.JSONValue {
             .string(DecimalQuantity.text(units: value, scale: scale))
         }
-        func limit(_ limit: Limit?) -> JSONValue {
+        func limit(_ limit: Limit?) -> MeteringModel.JSONValue {
             guard let limit else { return .null }
             return limit.finite.map(units) ?? .string("unlimited")
         }
-        var members: [String: JSONValue] = [
+        var members: [String: MeteringModel.JSONValue] = [
             "customer": .string(adjustment.key.customer.rawValue),
             "meter": .string(adjustment.key.meter.rawValue),
             "period": .object([

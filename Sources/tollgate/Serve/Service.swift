@@ -7,6 +7,7 @@ import Logging
 import Metering
 import MeteringModel
 import MeteringPorts
+import SQLCatalog
 import SQLLedger
 import YAMLCatalog
 

@@ -28,7 +28,7 @@ extension ConnectionHandler {
         let principal: Principal
         do throws(Problem) {
             principal = try edge.admit(
-                facts, route, isLoopback: isLoopback,
+                facts, route, parameters, isLoopback: isLoopback,
                 address: { context?.remoteAddress?.ipAddress })
         } catch {
             return refuse(error, exchange, facts)

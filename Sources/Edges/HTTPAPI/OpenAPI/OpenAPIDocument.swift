@@ -105,12 +105,14 @@ enum OpenAPIDocument {
 
     private static func responses(_ route: Route, to writer: inout JSONWriter) {
         let operation = route.operation
-        writer.name(text: String(operation.success.status))
-        writer.object { writer in
-            writer.member("\"description\":", "All is well.")
-            writer.name("\"content\":")
+        for status in [operation.success.status] + (operation.mayCreate ? [201] : []) {
+            writer.name(text: String(status))
             writer.object { writer in
-                content(operation.successType, operation.success.schema, to: &writer)
+                writer.member("\"description\":", "All is well.")
+                writer.name("\"content\":")
+                writer.object { writer in
+                    content(operation.successType, operation.success.schema, to: &writer)
+                }
             }
         }
         let guarded = (route.scope == nil ? [] : [401, 403]) + (route.rate == .none ? [] : [429])

@@ -4,7 +4,8 @@ extension OpenAPISchemas {
     static let definitions = #"""
         "Limit":{"description":"Integer, decimal string, or \"unlimited\".",
           "anyOf":[{"type":"integer"},{"type":"string"}]},
-        "Entitlement":{"description":"Of a boolean feature true or false, of a static one its value, of a metered one its quota, of a seat feature a number.",
+        "Entitlement":{
+          "description":"true or false, a static value, a number of seats, or an object of terms.",
           "anyOf":[{"type":"boolean"},{"type":"string"},{"type":"integer"},
             {"type":"object","properties":{"enabled":{"type":"boolean"},"value":{},
               "limit":{"$ref":"#/components/schemas/Limit"},"period":{"type":"string"},
@@ -93,7 +94,8 @@ extension OpenAPISchemas {
         }.joined(separator: ",")
 
     static let access = #"""
-        "Provision":{"type":"object","description":"The forms that vendors send; -1 is unlimited. A date without a time is the customer's day, an end its last instant.",
+        "Provision":{"type":"object",
+          "description":"As vendors send it: -1 is unlimited, an end date that day's last instant.",
           "properties":{"account_id":{"type":"string"},"customer_id":{"type":"string"},
             "customer":{"type":"string"},"plan":{"type":"string"},"product":{"type":"string"},
             "features":{"type":"array","items":{"type":"string"}},"limits":{"type":"object"},
@@ -130,7 +132,8 @@ extension OpenAPISchemas {
         "AuditHead":{"type":"object","required":["seq","hash","at","kid","signature"],
           "properties":{"seq":{"type":"integer"},"hash":{"type":"string"},
             "at":{"type":"string","format":"date-time"},"kid":{"type":"string"},
-            "signature":{"type":"string","description":"Ed25519 over the canonical JSON of the other members, base64url."}}},
+            "signature":{"type":"string",
+              "description":"Ed25519 over the other members' canonical JSON, base64url."}}},
         "NewKey":{"type":"object","required":["name","scopes"],"properties":{
           "name":{"type":"string"},"scopes":{"type":"array","items":{"type":"string","enum":[
             "check","events:write","usage:read","limits:write","alerts:write","audit:read",

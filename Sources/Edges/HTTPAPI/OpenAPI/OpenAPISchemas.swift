@@ -104,8 +104,8 @@ enum OpenAPISchemas {
                 "regions":{"type":"array","items":{"type":"string"}}}},
             "Problem":{"type":"object","required":["type","title","status","detail","code"],
               "properties":{"type":{"type":"string"},"title":{"type":"string"},
-                "status":{"type":"integer"},"detail":{"type":"string"},"instance":{"type":"string"},
-                "code":{"type":"string"},"field":{"type":"string"},"request_id":{"type":"string"},
+                "status":{"type":"integer"},"detail":{"type":"string"},
+                "instance":{"type":"string"},"code":{"type":"string"},"field":{"type":"string"},"request_id":{"type":"string"},
                 "violated-policies":{"type":"array","items":{"type":"string"}},
                 "errors":{"type":"array","items":{"type":"object","properties":{
                   "line":{"type":"integer"},"column":{"type":"integer"},"field":{"type":"string"},

@@ -21,6 +21,8 @@ struct Operation: Sendable {
     var isRequestRequired = true
     /// Status and schema of the answer when all is well.
     var success: (status: Int, schema: String) = (200, "Decision")
+    /// 201 comes as well, with the same schema, when it was not there before.
+    var mayCreate = false
     var successType = "application/json"
     /// Statuses that come with a problem document.
     var problems: [Int] = [400]

@@ -11,24 +11,38 @@ enum ControlRequest {
     private static let visible: ClosedRange<UInt8> = 0x21...0x7E
 
     static func context(_ request: Request, _ query: Query) throws(Problem) -> CommandContext {
+        try context(request, query, effectiveAt: try query.time("effective_at"))
+    }
+
+    private static func context(
+        _ request: Request, _ query: Query, effectiveAt: Timestamp?
+    ) throws(Problem) -> CommandContext {
         CommandContext(
             principal: request.principal, source: try source(request),
             requestID: request.requestID, idempotencyKey: try idempotencyKey(request),
             ifMatch: try ifMatch(request),
-            effectiveAt: try query.time("effective_at").map(wholeSeconds),
+            effectiveAt: effectiveAt.map(wholeSeconds),
             reason: try query.text("reason"), isDryRun: try query.flag("dry_run"),
             expectedCount: try expectedCount(query))
     }
 
     /// Reads everything there is to a command. `effective_at` and `reason` may stand in the body;
     /// there they are no members of the record, except a reason that the record itself keeps.
+    ///
+    /// A date, or a time without an offset, is the customer's. Only the control plane knows which
+    /// zone that is, so such an `effective_at` goes to it as a member of the body.
     static func command(
         _ operation: ControlCommand.Operation, _ request: Request
     ) throws(Problem) -> ControlCommand {
-        var context = try context(request, try Query(request.query))
+        let query = try Query(request.query)
         var members = try body(request)
-        if let value = members["effective_at"] {
-            let instant = try effectiveAt(value, mayBeLocal: operation.mayNameLocalTimes)
+        let asked = try query.text("effective_at")
+        var context = try context(
+            request, query, effectiveAt: asked.flatMap { TimeText.read($0) })
+        if let asked, context.effectiveAt == nil {
+            members["effective_at"] = .string(asked)
+        } else if let value = members["effective_at"] {
+            let instant = try effectiveAt(value)
             if let instant, let given = context.effectiveAt, given != instant {
                 throw .invalid("effective_at", "body and query give two different times")
             }
@@ -88,17 +102,14 @@ enum ControlRequest {
         return members
     }
 
-    private static func effectiveAt(
-        _ value: JSONValue, mayBeLocal: Bool
-    ) throws(Problem) -> Timestamp? {
+    /// Nil for null, and for what is not an instant by itself.
+    private static func effectiveAt(_ value: JSONValue) throws(Problem) -> Timestamp? {
         if value.isNull { return nil }
-        if let text = value.text {
-            if let instant = Timestamp(rfc3339: text) { return wholeSeconds(instant) }
-            // A time in the customer's zone: the control plane knows which one that is.
-            if mayBeLocal { return nil }
+        guard let text = value.text else {
+            throw .invalid(
+                "effective_at", "effective_at must be a time such as 2026-11-01T00:00:00Z")
         }
-        throw .invalid(
-            "effective_at", "effective_at must be an RFC 3339 time such as 2026-11-01T00:00:00Z")
+        return Timestamp(rfc3339: text).map(wholeSeconds)
     }
 
     /// The control plane keeps whole seconds.
@@ -152,14 +163,6 @@ enum ControlRequest {
 }
 
 extension ControlCommand.Operation {
-    /// Vendors' payloads hold dates and times without an offset, which are the customer's.
-    fileprivate var mayNameLocalTimes: Bool {
-        switch self {
-        case .provision, .revoke, .reinstate: true
-        default: false
-        }
-    }
-
     /// Whether the document has a reason of its own.
     fileprivate var keepsReason: Bool {
         switch self {

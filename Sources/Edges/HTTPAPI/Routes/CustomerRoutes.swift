@@ -7,19 +7,16 @@ struct CustomerRoutes: Sendable {
     let gate: any EntitlementGate
     let reporting: any UsageReporting
     let document: DecisionDocument
-    let trees: TreeGuard
 
     init(_ services: HTTPServices, _ options: HTTPOptions) {
         gate = services.gate
         reporting = services.reporting
         document = DecisionDocument(offsetSeconds: options.offsetSeconds)
-        trees = TreeGuard(access: services.access)
     }
 
     func entitlements(_ request: Request) async throws(Problem) -> Answer {
         let at = try Query(request.query).time("at")
         let customer = request.customer
-        try trees.check(customer, request.principal)
         let found: [EffectiveEntitlement]
         do throws(GateError) {
             found = try gate.entitlements(of: customer, at: at)
@@ -56,7 +53,6 @@ struct CustomerRoutes: Sendable {
     }
 
     func usage(_ request: Request) async throws(Problem) -> Answer {
-        try trees.check(request.customer, request.principal)
         let query = try Query(request.query)
         guard let feature = try query.text("feature") else {
             throw .invalid("feature", "feature is missing (a feature, or meter:<key>)")

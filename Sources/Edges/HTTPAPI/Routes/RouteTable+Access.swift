@@ -30,16 +30,17 @@ extension RouteTable {
                 summary: "The end of the chain of changes, signed.", schema: "AuditHead",
                 .auditHead, routes),
             Route(
-                method: .GET, pattern: "/v1/changes/{request_id}", scope: .readAudit,
+                method: .GET, pattern: "/v1/changes/{request_id}", scope: .readAudit, reach: .tree,
                 bodyLimit: .none,
                 operation: Operation(
-                    id: "getChange", summary: "What one request changed.", success: (200, "Any"),
-                    problems: [404, 503]),
+                    id: "getChange", summary: "What one request changed.", parameters: paging,
+                    success: (200, "Audit"), problems: [400, 404, 503]),
                 handler: .asynchronous { request throws(Problem) in
-                    try await routes.plain(.request(request.parameter(0)), request)
+                    try await routes.list(.request(request.parameter(0)), request)
                 }),
             Route(
                 method: .POST, pattern: "/v1/changes/{request_id}/undo", scope: .writeLimits,
+                reach: .tree,
                 operation: Operation(
                     id: "undoChange", summary: "Take back what one request changed.",
                     parameters: [dryRun] + command, request: [("application/json", "Any")],
@@ -54,26 +55,26 @@ extension RouteTable {
     static func keys(_ routes: ControlRoutes) -> [Route] {
         [
             Route(
-                method: .GET, pattern: "/v1/keys", scope: .admin, bodyLimit: .none,
+                method: .GET, pattern: "/v1/keys", scope: .admin, reach: .tree, bodyLimit: .none,
                 operation: Operation(
                     id: "listKeys", summary: "Every API key, without its secret.",
                     parameters: paging, success: (200, "Keys"), problems: [400, 503]),
                 handler: .asynchronous { request throws(Problem) in
-                    try await routes.list(.keys, isNarrowed: false, request)
+                    try await routes.list(.keys, request)
                 }),
             write(
-                .POST, "/v1/keys", .admin, .installation, id: "createKey",
+                .POST, "/v1/keys", .admin, .tree, id: "createKey",
                 summary: "Make a key; only this answer holds its secret.", body: "NewKey",
                 success: (201, "Key"), routes
             ) { _ in .createKey },
             write(
-                .DELETE, "/v1/keys/{id}", .admin, .installation, id: "revokeKey",
+                .DELETE, "/v1/keys/{id}", .admin, .tree, id: "revokeKey",
                 summary: "A key that no longer opens anything.", success: (200, "Any"), routes
             ) { .revokeKey($0.parameter(0)) },
             write(
                 .POST, "/v1/customers/{id}/token", .writeLimits, .tree, id: "mintToken",
                 summary: "A signed token of what a customer may use, for offline checks.",
-                body: "NewToken", success: (200, "Token"), routes
+                body: "NewToken", success: (201, "Token"), routes
             ) { .mintToken($0.customer) },
             write(
                 .POST, "/v1/signing-keys/rotate", .admin, .installation, id: "rotateSigningKey",

@@ -17,7 +17,7 @@ extension RouteTable {
         scope: AccessScope = .writeLimits, reach: Route.Reach = .tree, id: String,
         summary: String, parameters: [Operation.Parameter] = change,
         request: (type: String, schema: String)? = nil,
-        success: (status: Int, schema: String) = (200, "Any"),
+        success: (status: Int, schema: String) = (200, "Any"), mayCreate: Bool = false,
         _ operation: @escaping MakeOperation
     ) -> Route {
         Route(
@@ -25,7 +25,7 @@ extension RouteTable {
             operation: Operation(
                 id: id, summary: summary, parameters: parameters,
                 request: request.map { [$0] } ?? [("application/json", "Any")],
-                isRequestRequired: request != nil, success: success,
+                isRequestRequired: request != nil, success: success, mayCreate: mayCreate,
                 problems: [400, 404, 409, 412, 413, 422, 503]),
             handler: .asynchronous { request throws(Problem) in
                 try await routes.perform(operation(request), request)
@@ -53,7 +53,7 @@ extension RouteTable {
                 summary: "Every version of a plan.", parameters: paging
             ) { request throws(Problem) in
                 let key = PlanKey(rawValue: request.parameter(0))
-                return try await routes.list(.planVersions(key), isNarrowed: false, request)
+                return try await routes.list(.planVersions(key), request)
             },
             perform(
                 routes, "/v1/plans/{key}/migrate", reach: .installation, id: "migratePlan",
@@ -111,26 +111,28 @@ extension RouteTable {
                 collection, id: "listSeats", summary: "Who holds a seat.",
                 parameters: [at] + paging, schema: "Seats"
             ) { request throws(Problem) in
-                try await routes.ofCustomer(.seats(request.customer, request.feature), request)
+                try await routes.list(.seats(request.customer, request.feature), request)
             },
             perform(
                 routes, collection, id: "assignSeat",
                 summary: "Give a seat; giving it again gives the same answer.",
-                request: ("application/json", "SeatHolder"), success: (201, "Seat")
+                request: ("application/json", "SeatHolder"), success: (200, "Seat"),
+                mayCreate: true
             ) { .assignSeat($0.customer, $0.feature) },
             perform(
                 routes, seat, method: .DELETE, id: "releaseSeat", summary: "Take a seat back."
             ) { .releaseSeat($0.customer, $0.feature, $0.parameter(2)) },
             perform(
                 routes, seat + "/heartbeat", scope: .check, id: "renewSeat",
-                summary: "A concurrent seat is still in use.", parameters: command
+                summary: "A concurrent seat is still in use.", parameters: command,
+                success: (200, "Seat"), mayCreate: true
             ) { .renewSeat($0.customer, $0.feature, $0.parameter(2)) },
             read(
                 "/v1/customers/{id}/adjustments", id: "listAdjustments",
                 summary: "What past-dated changes did to usage that had been scored.",
                 parameters: paging, schema: "Items"
             ) { request throws(Problem) in
-                try await routes.ofCustomer(.adjustments(request.customer), request)
+                try await routes.list(.adjustments(request.customer), request)
             },
         ]
     }

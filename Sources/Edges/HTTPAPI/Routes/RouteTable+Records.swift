@@ -89,6 +89,7 @@ extension RouteTable {
                     id: verb + shape.name, summary: summary, parameters: change,
                     request: request, isRequestRequired: method != .DELETE,
                     success: (200, method == .DELETE ? "Any" : shape.name),
+                    mayCreate: method == .PUT,
                     problems: [400, 404, 409, 412, 413, 422, 503]),
                 handler: .asynchronous { request throws(Problem) in
                     try await routes.perform(operation(request.parameter(0)), request)

@@ -13,7 +13,7 @@ enum RouteTable {
             + customers(CustomerRoutes(services, options))
             + reports(ReportRoutes(services, options))
             + catalog(CatalogRoutes(services))
-            + (services.control.map { control(ControlRoutes($0, services)) } ?? [])
+            + (services.control.map { control(ControlRoutes($0)) } ?? [])
         let document = OpenAPIDocument.json(table + [openAPI(body: "")], version: options.version)
         return table + [openAPI(body: document)]
     }

@@ -18,7 +18,7 @@ final class Route: Sendable {
     enum Reach: Sendable {
         /// Every customer's: refused to such a key. What a route has that says nothing else.
         case installation
-        /// Customers' own; the handler holds the key to its tree.
+        /// Customers' own; the handler, or the service behind it, holds the key to its tree.
         case tree
         /// Nothing of any customer.
         case common
@@ -34,6 +34,9 @@ final class Route: Sendable {
     let scope: AccessScope?
     let reach: Reach
     let rate: Rate
+    /// Whether the path goes below one customer, `/v1/customers/{id}/…`, which must then be of the
+    /// tree of a bound key.
+    let isOfCustomer: Bool
     let bodyLimit: BodyLimit
     /// Whether the route's duration goes into the check histogram.
     let isCheck: Bool
@@ -50,6 +53,7 @@ final class Route: Sendable {
         self.scope = scope
         self.reach = reach
         self.rate = rate
+        isOfCustomer = pattern.hasPrefix("/v1/customers/{id}/")
         self.bodyLimit = bodyLimit
         self.isCheck = isCheck
         self.operation = operation

@@ -1,4 +1,5 @@
 internal import Logging
+internal import MeteringModel
 internal import MeteringPorts
 internal import NIOCore
 internal import NIOHTTP1
@@ -8,6 +9,7 @@ internal import Synchronization
 final class Edge: Sendable {
     let options: HTTPOptions
     let authorizer: Authorizer
+    private let trees: TreeGuard
     private let controlLimiter: RateLimiter?
     private let checkLimiter: RateLimiter?
     let logger: Logger
@@ -24,6 +26,7 @@ final class Edge: Sendable {
         self.options = options
         self.logger = logger
         authorizer = Authorizer(access: access)
+        trees = TreeGuard(access: access)
         let rate = options.rateLimitPerSecond ?? 200
         controlLimiter = RateLimiter(
             ratePerSecond: rate, burst: options.rateLimitBurst ?? rate * 2)
@@ -36,10 +39,14 @@ final class Edge: Sendable {
     /// - Parameter address: of the client; asked for only where no key says who it is.
     /// - Returns: who asks.
     func admit(
-        _ facts: HeadFacts, _ route: Route, isLoopback: Bool, address: () -> String?
+        _ facts: HeadFacts, _ route: Route, _ parameters: [String], isLoopback: Bool,
+        address: () -> String?
     ) throws(Problem) -> Principal {
         let principal = try authorizer.admit(
             facts.authorization, to: route, isLoopback: isLoopback)
+        if route.isOfCustomer, let customer = parameters.first {
+            try trees.check(CustomerID(rawValue: customer), principal)
+        }
         let isLocal = principal.id == Principal.local.id
         // A web page that a browser on this machine shows must not act where no key is needed.
         if isLocal, facts.hasOrigin, route.method != .GET {

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Logging
+internal import NIOCore
 internal import NIOSSL
 internal import Synchronization
 
@@ -55,6 +56,8 @@ final class TLSContexts: Sendable {
             certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
         configuration.minimumTLSVersion = .tlsv12
         configuration.applicationProtocols = ["http/1.1"]
+        // What is left to wait for when we close is only the client's word that it has closed too.
+        configuration.shutdownTimeout = .seconds(1)
         do {
             return Pair(
                 chain: chain, key: key, context: try NIOSSLContext(configuration: configuration))

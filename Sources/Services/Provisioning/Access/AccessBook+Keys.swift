@@ -6,46 +6,53 @@ import Synchronization
 
 extension AccessBook {
     /// `POST /v1/keys`: `{name, scopes, customer?, expires_at?}`.
-    /// - Returns: 201 with the key's document and, this once, its `secret`. Whoever keeps the answer
-    ///   for an idempotency key leaves that member out.
+    ///
+    /// An idempotency key makes one key however often the request comes. Its answer is not stored,
+    /// as it holds the secret: this process remembers the latest ones, and after that the caller is
+    /// told to make another.
+    /// - Returns: 201 with the key's document and, this once, its `secret`; in a dry run 200 without.
     /// - Throws: `invalid_key` and the like with the field at fault; `first_key_must_be_admin`;
-    ///   `forbidden` for a caller without the right.
+    ///   `idempotency_key_reused`; `secret_not_kept`; `forbidden` for a caller without the right.
     package func create(
-        _ body: JSONValue, by principal: Principal
+        _ body: JSONValue, _ context: CommandContext
     ) throws(ControlProblem) -> ControlAnswer {
-        try mayManage(principal)
+        try mayManage(context.principal)
         let request = try KeyRequest(body, now: clock.now())
-        try checkReach(of: request, by: principal)
+        try checkReach(of: request, by: context.principal)
         var generator = SystemRandomNumberGenerator()
         let secret = AccessSecret.make(using: &generator)
         let key = StoredAccessKey(
-            id: Self.makeID(using: &generator), name: request.name,
+            id: Self.id(for: context, using: &generator), name: request.name,
             digest: SecretDigest(of: Array(secret.utf8)).bytes,
             prefix: String(secret.prefix(AccessSecret.prefix.utf8.count + 4)),
             lastFour: String(secret.suffix(4)), scopes: request.scopes,
-            customer: request.customer, createdBy: principal.id, createdAt: clock.now(),
+            customer: request.customer, createdBy: context.principal.id, createdAt: clock.now(),
             expiresAt: request.expiresAt)
-        try changing.withLock { _ throws(ControlProblem) in
-            if !hasKeys, !key.scopes.contains(.admin) || key.customer != nil {
-                throw ControlProblem(
-                    .unprocessable, "first_key_must_be_admin",
-                    "from the first key on every request needs one: the first must have the scope"
-                        + " admin and no customer, or nobody could make another",
-                    field: key.customer == nil ? "scopes" : "customer")
+        return try changing.withLock { recent throws(ControlProblem) in
+            if let known = table.entries.first(where: { $0.key.id == key.id }) {
+                return try recent.answer(for: known.key, asked: request)
+            }
+            try checkFirst(key)
+            var document = Self.document(key, lastUsedAt: nil)
+            if context.isDryRun {
+                document["id"] = .null
+                return ControlAnswer(body: .object(document))
             }
             try put(key)
+            document["secret"] = .string(secret)
+            let answer = ControlAnswer(
+                status: 201, body: .object(document), location: "/v1/keys/\(key.id)")
+            if context.idempotencyKey != nil { recent.keep(answer, of: key.id) }
+            return answer
         }
-        var document = Self.document(key, lastUsedAt: nil)
-        document["secret"] = .string(secret)
-        return ControlAnswer(
-            status: 201, body: .object(document), location: "/v1/keys/\(key.id)")
     }
 
     /// `DELETE /v1/keys/{id}`: the next request with it is refused. The same again changes nothing.
     /// - Throws: `not_found`; `last_admin_key`; `forbidden` for a caller without the right.
     package func revoke(
-        _ id: String, by principal: Principal
+        _ id: String, _ context: CommandContext
     ) throws(ControlProblem) -> ControlAnswer {
+        let principal = context.principal
         try mayManage(principal)
         return try changing.withLock { _ throws(ControlProblem) in
             guard let entry = table.entries.first(where: { $0.key.id == id }),
@@ -55,7 +62,7 @@ extension AccessBook {
             if key.revokedAt == nil {
                 try checkNotLast(key)
                 key.revokedAt = clock.now()
-                try put(key)
+                if !context.isDryRun { try put(key) }
             }
             return ControlAnswer(
                 body: .object(Self.document(key, lastUsedAt: entry.lastUsedAt)))
@@ -63,7 +70,7 @@ extension AccessBook {
     }
 
     /// `GET /v1/keys`: oldest first, revoked and expired ones included; never a secret.
-    package func list(by principal: Principal) throws(ControlProblem) -> ControlAnswer {
+    package func list(_ principal: Principal) throws(ControlProblem) -> ControlAnswer {
         try mayManage(principal)
         let entries = table.entries.filter { isVisible($0.key, to: principal) }
             .sorted { ($0.key.createdAt, $0.key.id) < ($1.key.createdAt, $1.key.id) }
@@ -79,6 +86,16 @@ extension AccessBook {
         if principal.may(.admin) { return }
         throw ControlProblem(
             .forbidden, "forbidden", "keys are managed with the scope admin; this key lacks it")
+    }
+
+    /// Call it with `changing` held.
+    private func checkFirst(_ key: StoredAccessKey) throws(ControlProblem) {
+        if hasKeys || key.scopes.contains(.admin) && key.customer == nil { return }
+        throw ControlProblem(
+            .unprocessable, "first_key_must_be_admin",
+            "from the first key on every request needs one: the first must have the scope admin and"
+                + " no customer, or nobody could make another",
+            field: key.customer == nil ? "scopes" : "customer")
     }
 
     /// A caller that is bound to a customer hands out no more than it has.
@@ -127,10 +144,18 @@ extension AccessBook {
 
     // MARK: form
 
-    private static func makeID(using generator: inout some RandomNumberGenerator) -> String {
+    /// Of the caller and its idempotency key, or random without one.
+    private static func id(
+        for context: CommandContext, using generator: inout some RandomNumberGenerator
+    ) -> String {
         let letters = Array("abcdefghijklmnopqrstuvwxyz234567")
-        return "key_"
-            + String((0..<16).map { _ in letters[Int.random(in: 0..<32, using: &generator)] })
+        var places = (0..<16).map { _ in Int.random(in: 0..<32, using: &generator) }
+        if let name = context.idempotencyKey {
+            let caller = context.principal.id
+            let digest = SecretDigest(of: Array("\(caller.utf8.count):\(caller)\(name)".utf8))
+            places = digest.bytes.prefix(16).map { Int($0 & 31) }
+        }
+        return "key_" + String(places.map { letters[$0] })
     }
 
     private static func document(

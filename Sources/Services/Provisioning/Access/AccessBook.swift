@@ -63,7 +63,7 @@ package final class AccessBook: AccessControl {
     let store: any ControlStore
     let clock: WallClock
     /// Held while a key is made or revoked, store included; never by `principal`.
-    let changing = Mutex(())
+    let changing = Mutex(RecentKeys())
     private let current: Mutex<Table>
     private let fileKeys: [(digest: SecretDigest, principal: Principal)]
     private let isInTreeNow: @Sendable (CustomerID, CustomerID) -> Bool

@@ -122,9 +122,11 @@ struct CatalogApplication {
         var terms = subscription.terms
         if terms.planVersion == 0 {
             let isSame = before?["plan"]?.text == terms.plan.rawValue
-            let pinned = isSame ? before?["version"]?.integer.map { Int($0) } : nil
-            terms.planVersion =
-                try pinned ?? draft.requirePlan(terms.plan, field: "customers").version
+            if isSame, let pinned = before?["version"]?.integer {
+                terms.planVersion = Int(pinned)
+            } else {
+                terms.planVersion = try draft.requirePlan(terms.plan, field: "customers").version
+            }
         }
         let recorded = Recorded(
             id: id, customer: customer, managedBy: Self.manager, terms: terms)

@@ -139,7 +139,7 @@ struct CatalogPruning {
         return parents.keys.sorted().map { id in
             var level = 0
             var next = parents[id] ?? nil
-            while let parent = next, level < ContractRules.levelsMax {
+            while let parent = next, level < CatalogSnapshot.levelsMax {
                 level += 1
                 next = parents[parent] ?? nil
             }

@@ -25,12 +25,14 @@ package final class CatalogService: CatalogAdministration {
     ) async throws(CatalogProblems) -> CatalogChange {
         let document = try language.read(yaml)
         try requireContent(document.catalog)
+        let rehearsal: CatalogRehearsal
         do throws(ControlProblem) {
-            try CatalogRehearsal(document.catalog, await engine.scratch(context), engine.zone)
-                .requireSense(document.problems)
+            rehearsal = try CatalogRehearsal(
+                document.catalog, await engine.scratch(context), engine.zone)
         } catch {
             throw Self.problems(error)
         }
+        try rehearsal.requireSense(document.problems)
         var context = context
         if context.source == "api" || context.source == "cli" { context.source = "catalog" }
         context.isDryRun = context.isDryRun || options.isDryRun

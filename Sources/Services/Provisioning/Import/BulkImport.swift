@@ -1,6 +1,6 @@
 import Crypto
 import Entitlements
-package import MeteringModel
+import MeteringModel
 package import MeteringPorts
 
 /// Takes customers in by the thousand: one line of NDJSON each.
@@ -214,8 +214,9 @@ package struct BulkImport: Sendable {
         }.joined()
     }
 
+    /// The request id of an import's changes is the import's own.
     static func answer(_ progress: ImportProgress) -> ControlAnswer {
-        ControlAnswer(body: progress.document)
+        ControlAnswer(body: progress.document.setting(["request_id": .string(progress.id)]))
     }
 }
 

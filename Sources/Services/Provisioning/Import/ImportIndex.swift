@@ -1,3 +1,4 @@
+import Entitlements
 import MeteringModel
 import MeteringPorts
 
@@ -80,7 +81,7 @@ struct ImportIndex {
     private mutating func sort(
         _ lines: [ImportLines.Line], _ draft: ControlDraft
     ) throws(ControlProblem) {
-        var levels: [[Int]] = Array(repeating: [], count: ContractRules.levelsMax)
+        var levels: [[Int]] = Array(repeating: [], count: CatalogSnapshot.levelsMax)
         for (position, customer) in customers.enumerated() {
             do throws(ControlProblem) {
                 levels[try level(of: customer, draft)].append(position)
@@ -106,15 +107,17 @@ struct ImportIndex {
                     field: "parent")
             }
             above += 1
-            if above > ContractRules.levelsMax {
+            if above > CatalogSnapshot.levelsMax {
                 throw .invalid(
                     "tree_too_deep",
-                    "a tree of customers has at most \(ContractRules.levelsMax) levels",
+                    "a tree of customers has at most \(CatalogSnapshot.levelsMax) levels",
                     field: "parent")
             }
-            let isThere = try has(parent) || draft.history(.customer, parent.rawValue)?.latest != nil
-            if !isThere { throw .unknown(.customer, parent.rawValue, field: "parent", known: []) }
-            if has(parent) { level = above - 1 }
+            if has(parent) {
+                level = above - 1
+            } else if try draft.history(.customer, parent.rawValue)?.latest == nil {
+                throw .unknown(.customer, parent.rawValue, field: "parent", known: [])
+            }
             child = parent
         }
         return level

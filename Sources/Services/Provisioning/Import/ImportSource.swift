@@ -121,15 +121,4 @@ extension ImportProgress {
         if next.done >= total { next.state = .done }
         return next
     }
-
-    /// As `GET /v1/imports/{id}` shows it. A rollback that still goes on counts `done` down.
-    package var document: JSONValue {
-        let word = state == .rolledBack && done > 0 ? "rolling_back" : state.rawValue
-        return .object([
-            "id": .string(id), "request_id": .string(id), "state": .string(word),
-            "total": .integer(total), "done": .integer(done), "created": .integer(created),
-            "changed": .integer(changed), "unchanged": .integer(unchanged),
-            "started_at": .string(startedAt.rfc3339()), "updated_at": .string(updatedAt.rfc3339()),
-        ])
-    }
 }

@@ -18,7 +18,7 @@ extension OrderIntake {
             // The term began earlier than was known: rights reach back, the rest does not.
             try draft.patch(
                 .subscription, id, .object(["start": .string(terms.start.rfc3339())]),
-                effectiveAt: terms.start, reason: payload.reason)
+                effectiveAt: terms.start, reason: reason)
         }
         let before = try draft.document(.subscription, id, at: terms.effectiveAt)
         var document = (before ?? .object([:])).setting([
@@ -48,7 +48,7 @@ extension OrderIntake {
         }
         try draft.putDocument(
             .subscription, id, customer: customer, document, effectiveAt: terms.effectiveAt,
-            reason: payload.reason)
+            reason: reason)
     }
 
     /// What was bought before and the plan still gives, with the order's numbers.
@@ -86,7 +86,7 @@ extension OrderIntake {
                 try put(document, history.id, terms, on: &draft)
             } else {
                 try draft.delete(
-                    .override, history.id, effectiveAt: terms.effectiveAt, reason: payload.reason)
+                    .override, history.id, effectiveAt: terms.effectiveAt, reason: reason)
             }
         }
         for (feature, value) in wanted.sorted(by: { $0.key < $1.key }) {
@@ -110,7 +110,7 @@ extension OrderIntake {
     private func put(
         _ document: JSONValue, _ id: String, _ terms: OrderTerms, on draft: inout ControlDraft
     ) throws(ControlProblem) {
-        let reason = payload.reason ?? document["reason"]?.text ?? "ordered"
+        let reason = self.reason ?? document["reason"]?.text ?? "ordered"
         try draft.putDocument(
             .override, id, customer: payload.customer,
             document.setting([

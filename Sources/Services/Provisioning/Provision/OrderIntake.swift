@@ -1,3 +1,4 @@
+import Entitlements
 package import MeteringModel
 package import MeteringPorts
 
@@ -17,6 +18,8 @@ package struct OrderIntake {
     let zone: TimeZoneRules
     /// From when on the order holds.
     let effectiveAt: Timestamp
+    /// Why, as the payload or the request says.
+    let reason: String?
 
     /// Carries an order out on the draft.
     /// - Throws: `.unprocessable` with the member at fault.
@@ -27,8 +30,19 @@ package struct OrderIntake {
         let zone = try draft.zoneRules(of: payload.customer)
         let intake = OrderIntake(
             payload: payload, zone: zone,
-            effectiveAt: payload.effectiveAt?.instant(in: zone, isEnd: false) ?? draft.effectiveAt)
+            effectiveAt: payload.effectiveAt?.instant(in: zone, isEnd: false) ?? draft.effectiveAt,
+            reason: payload.reason ?? draft.context.reason)
         return try intake.apply(to: &draft)
+    }
+
+    /// `POST /v1/entitlements`
+    package static func perform(
+        _ command: ControlCommand, on engine: ControlEngine
+    ) async throws(ControlProblem) -> ControlAnswer {
+        try await engine.run(command.context, digest: command.digest) {
+            (draft) throws(ControlProblem) in
+            try provision(command.body, on: &draft)
+        }
     }
 
     /// The whole command: the order's records as they are afterwards.
@@ -64,7 +78,7 @@ package struct OrderIntake {
         if try draft.document(.customer, customer.rawValue, at: terms.effectiveAt) == nil {
             try draft.put(
                 .customer, customer.rawValue, customer: customer, .object([:]),
-                reason: payload.reason)
+                reason: reason)
         }
         let allowances = try self.allowances(ordered)
         let id = existing?.id ?? "\(customer):\(ordered.plan.product)"

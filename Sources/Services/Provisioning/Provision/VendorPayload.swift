@@ -56,7 +56,7 @@ package struct VendorPayload: Hashable, Sendable {
         guard let members = body.object else {
             throw ControlProblem(.invalid, "not_an_object", "the body must be a JSON object")
         }
-        var reader = PayloadReader(members: members)
+        let reader = PayloadReader(members: members)
         try reader.refuseUnknown(
             Self.customerNames + Self.startNames + Self.endNames + Self.otherNames)
         guard let customer = try reader.text(oneOf: Self.customerNames) else {

@@ -1,4 +1,4 @@
-package import MeteringModel
+import MeteringModel
 package import MeteringPorts
 
 /// Brings the records level with an event of Stripe. Events may come twice and in any order: what

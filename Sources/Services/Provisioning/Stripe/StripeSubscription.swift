@@ -97,7 +97,9 @@ package struct StripeItem: Sendable, Hashable {
         }
         var items: [StripeItem] = []
         for element in list.elements where !element.flag("deleted") {
-            let price = try element.optionalObject("price") ?? element.object("plan")
+            // Old accounts have plans, which read like prices.
+            let modern = element.optionalObject("price")
+            let price = if let modern { modern } else { try element.object("plan") }
             let quantity = try element.integer("quantity") ?? 1
             guard quantity >= 0 else {
                 throw ControlProblem(

@@ -8,7 +8,24 @@ package struct AuditSigner: Sendable {
 
     package init(keys: SigningKeys) { self.keys = keys }
 
-    /// `GET /v1/audit/head`.
+    /// `GET /v1/audit/head`: the store's head as it is now, signed.
+    package func head(
+        of store: any ControlStore, at: Timestamp
+    ) throws(ControlProblem) -> ControlAnswer {
+        let rows: [AuditRow]
+        do throws(ControlStoreError) {
+            rows = try store.changes(AuditFilter(), after: store.revision - 1, limit: 1)
+        } catch {
+            throw ControlProblem(
+                .unavailable, "unavailable",
+                "the control plane's store cannot be read now: \(error.message)")
+        }
+        // An empty log has the hash that the first row will follow.
+        let hash = rows.first?.hash ?? [UInt8](repeating: 0, count: 32)
+        return ControlAnswer(
+            body: try sign(sequence: rows.first?.change.sequence ?? 0, hash: hash, at: at))
+    }
+
     /// - Parameters:
     ///   - sequence: of the last change; 0 in an empty log.
     ///   - hash: its 32 bytes.
@@ -24,7 +41,7 @@ package struct AuditSigner: Sendable {
             "at": .string(at.rfc3339()), "kid": .string(signer.kid),
         ]
         let signature = try signer.sign(JSONValue.object(head).canonicalBytes)
-        head["signature"] = .string(Base64URL.encode(signature))
+        head["signature"] = .string(Base64URLText.encode(signature))
         return .object(head)
     }
 
@@ -32,13 +49,18 @@ package struct AuditSigner: Sendable {
     package static func isValid(_ head: JSONValue, keys: JWKSet) -> Bool {
         guard let sequence = head["seq"]?.integer, let hash = head["hash"]?.text,
             let at = head["at"]?.text, let kid = head["kid"]?.text,
-            let text = head["signature"]?.text, let signature = Base64URL.decode(text.utf8)
+            let text = head["signature"]?.text, let signature = Base64URLText.decode(text.utf8)
         else { return false }
         let signed = JSONValue.object([
             "seq": .integer(sequence), "hash": .string(hash), "at": .string(at),
             "kid": .string(kid),
         ])
         return keys.isSignature(signature, of: signed.canonicalBytes, kid: kid)
+    }
+
+    /// The same, with a key set as it was fetched; false also when that is none.
+    package static func isSigned(_ head: JSONValue, jwks: JSONValue) -> Bool {
+        JWKSet(document: jwks).map { isValid(head, keys: $0) } ?? false
     }
 
     /// Lower case, two digits a byte: how hashes are written in answers.

@@ -20,8 +20,9 @@ struct CompactJWS {
         guard parts.count == 3 else {
             throw TokenError(.malformed, "a token has three parts, this has \(parts.count)")
         }
-        guard let head = Base64URL.decode(parts[0]), let payload = Base64URL.decode(parts[1]),
-            let signature = Base64URL.decode(parts[2])
+        guard let head = Base64URLText.decode(parts[0]),
+            let payload = Base64URLText.decode(parts[1]),
+            let signature = Base64URLText.decode(parts[2])
         else { throw TokenError(.malformed, "a part is not base64url without padding") }
         header = try Self.object(head, "header")
         self.payload = payload
@@ -42,7 +43,8 @@ struct CompactJWS {
 
     /// The compact form of a header and a payload, but for the signature and its dot.
     static func signingInput(header: JSONValue, payload: JSONValue) -> String {
-        Base64URL.encode(header.canonicalBytes) + "." + Base64URL.encode(payload.canonicalBytes)
+        Base64URLText.encode(header.canonicalBytes) + "."
+            + Base64URLText.encode(payload.canonicalBytes)
     }
 }
 

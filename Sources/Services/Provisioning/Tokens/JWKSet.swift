@@ -18,7 +18,7 @@ package struct JWKSet: Sendable {
                 element["alg"].map({ $0.text == "EdDSA" }) ?? true
             else { continue }
             guard let kid = element["kid"]?.text, let x = element["x"]?.text,
-                let raw = Base64URL.decode(x.utf8), keys[kid] == nil, insert(kid, raw)
+                let raw = Base64URLText.decode(x.utf8), keys[kid] == nil, insert(kid, raw)
             else { return nil }
         }
     }
@@ -47,12 +47,12 @@ package struct JWKSet: Sendable {
         .object([
             "kty": .string("OKP"), "crv": .string("Ed25519"), "use": .string("sig"),
             "alg": .string("EdDSA"), "kid": .string(kid),
-            "x": .string(Base64URL.encode(publicKey)),
+            "x": .string(Base64URLText.encode(publicKey)),
         ])
     }
 
     /// The first 16 characters of base64url(SHA-256(public key)).
     static func kid(of publicKey: [UInt8]) -> String {
-        String(Base64URL.encode(SHA256.hash(data: publicKey)).prefix(16))
+        String(Base64URLText.encode(SHA256.hash(data: publicKey)).prefix(16))
     }
 }

@@ -16,7 +16,7 @@ struct SigningKeyFiles: Sendable {
         var keys: [SigningKey] = []
         for name in try names() where !name.hasSuffix(Self.publicSuffix) {
             let document = try document(name)
-            guard let text = document["private"]?.text, let raw = Base64URL.decode(text.utf8),
+            guard let text = document["private"]?.text, let raw = Base64URLText.decode(text.utf8),
                 let created = document["created_at"]?.text.flatMap({ Timestamp(rfc3339: $0) }),
                 let key = SigningKey(raw: raw, createdAt: created),
                 document["kid"]?.text == key.kid, name == key.kid + Self.privateSuffix
@@ -31,7 +31,7 @@ struct SigningKeyFiles: Sendable {
         for name in try names() where name.hasSuffix(Self.publicSuffix) {
             let document = try document(name)
             guard let kid = document["kid"]?.text, let text = document["public"]?.text,
-                let raw = Base64URL.decode(text.utf8), JWKSet.kid(of: raw) == kid,
+                let raw = Base64URLText.decode(text.utf8), JWKSet.kid(of: raw) == kid,
                 set.insert(kid, raw)
             else { throw problem("\(name) is no public key; remove it, or restore it") }
         }
@@ -42,7 +42,7 @@ struct SigningKeyFiles: Sendable {
         try write(
             .object([
                 "kid": .string(key.kid), "created_at": .string(key.createdAt.rfc3339()),
-                "private": .string(Base64URL.encode(key.privateBytes)),
+                "private": .string(Base64URLText.encode(key.privateBytes)),
             ]), to: key.kid + Self.privateSuffix)
     }
 
@@ -54,7 +54,7 @@ struct SigningKeyFiles: Sendable {
             try write(
                 .object([
                     "kid": .string(key.kid), "created_at": .string(key.createdAt.rfc3339()),
-                    "public": .string(Base64URL.encode(key.publicKey)),
+                    "public": .string(Base64URLText.encode(key.publicKey)),
                 ]), to: name)
         }
         do {
@@ -112,12 +112,8 @@ struct SigningKeyFiles: Sendable {
         try? manager.removeItem(atPath: draft)
         // Empty first: the mode is set before there is anything to read.
         guard
-<<<<<<< HEAD
-            manager.createFile(atPath: draft, contents: nil, attributes: [.posixPermissions: 0o600]),
-=======
             manager.createFile(
                 atPath: draft, contents: nil, attributes: [.posixPermissions: 0o600]),
->>>>>>> s
             let handle = FileHandle(forWritingAtPath: draft)
         else { throw problem("\(name) cannot be written") }
         do {

@@ -52,7 +52,7 @@ package struct TokenIssuer: Sendable {
         let payload = JSONValue.members([
             "iss": .string(issuer), "sub": .string(customer.rawValue),
             "aud": request.audience.map(JSONValue.string), "iat": .integer(now),
-            "nbf": .integer(now), "exp": .integer(end), "jti": .string(Base64URL.encode(id)),
+            "nbf": .integer(now), "exp": .integer(end), "jti": .string(Base64URLText.encode(id)),
             "rev": .integer(revision),
             "ent": Self.claim(entitlements, features: request.features),
         ])
@@ -62,7 +62,7 @@ package struct TokenIssuer: Sendable {
         ])
         let input = CompactJWS.signingInput(header: header, payload: payload)
         let signature = try signer.sign(Array(input.utf8))
-        return (input + "." + Base64URL.encode(signature), Timestamp(seconds: end))
+        return (input + "." + Base64URLText.encode(signature), Timestamp(seconds: end))
     }
 
     // MARK: the claim `ent`

@@ -1,5 +1,5 @@
 /// base64url without padding (RFC 4648 §5, RFC 7515 §2), one text for each byte string.
-enum Base64URL {
+enum Base64URLText {
     private static let alphabet = Array(
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
 
