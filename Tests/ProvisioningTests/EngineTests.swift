@@ -73,22 +73,54 @@ struct EngineTests {
         #expect(seen.withLock { $0.last?.since } == nil)
     }
 
-    @Test(arguments: [
-        (.patch(.subscription, "acme:suite"), #"{"plan": "pro"}"#, "2026-03-05T00:00:00Z", "2026-03-05T00:00:00Z"),
-        (.patch(.subscription, "acme:suite"), #"{"plan": "pro"}"#, "2026-02-05T00:00:00Z", "2026-03-01T00:00:00Z"),
-        (.patch(.subscription, "acme:suite"), #"{"plan": "pro"}"#, nil, nil),
-        (.patch(.subscription, "acme:suite"), #"{"plan": "pro"}"#, "2026-04-05T00:00:00Z", nil),
-        (.patch(.subscription, "acme:suite"), #"{"renewal": "manual"}"#, "2026-03-05T00:00:00Z", nil),
-        (.patch(.subscription, "acme:suite"), #"{"start": "2026-02-10T00:00:00Z"}"#, "2026-01-01T00:00:00Z", "2026-02-10T00:00:00Z"),
-        (.patch(.subscription, "acme:suite"), #"{"end": "2026-03-09T00:00:00Z"}"#, "2026-03-05T00:00:00Z", "2026-03-09T00:00:00Z"),
-        (.delete(.subscription, "acme:suite"), "{}", "2026-03-07T00:00:00Z", "2026-03-07T00:00:00Z"),
-        (.patch(.customer, "acme"), #"{"name": "A"}"#, "2026-03-05T00:00:00Z", nil),
-        (.patch(.customer, "acme"), #"{"time_zone": "Europe/Berlin"}"#, "2026-03-05T00:00:00Z", "2026-03-05T00:00:00Z"),
-        (.create(.override), #"{"customer": "acme", "feature": "sso", "value": true, "reason": "r"}"#, "2026-03-08T00:00:00Z", "2026-03-08T00:00:00Z"),
-        (.create(.override), #"{"customer": "acme", "feature": "sso", "value": true, "reason": "r"}"#, nil, nil),
-        (.revoke, #"{"customer": "acme", "product": "suite", "reason": "r"}"#, "2026-03-06T00:00:00Z", "2026-03-06T00:00:00Z"),
-        (.create(.customer), #"{"id": "new"}"#, "2026-03-06T00:00:00Z", nil),
-    ] as [(ControlCommand.Operation, String, String?, String?)])
+    @Test(
+        arguments: [
+            (
+                .patch(.subscription, "acme:suite"), #"{"plan": "pro"}"#, "2026-03-05T00:00:00Z",
+                "2026-03-05T00:00:00Z"
+            ),
+            (
+                .patch(.subscription, "acme:suite"), #"{"plan": "pro"}"#, "2026-02-05T00:00:00Z",
+                "2026-03-01T00:00:00Z"
+            ),
+            (.patch(.subscription, "acme:suite"), #"{"plan": "pro"}"#, nil, nil),
+            (.patch(.subscription, "acme:suite"), #"{"plan": "pro"}"#, "2026-04-05T00:00:00Z", nil),
+            (
+                .patch(.subscription, "acme:suite"), #"{"renewal": "manual"}"#,
+                "2026-03-05T00:00:00Z", nil
+            ),
+            (
+                .patch(.subscription, "acme:suite"), #"{"start": "2026-02-10T00:00:00Z"}"#,
+                "2026-01-01T00:00:00Z", "2026-02-10T00:00:00Z"
+            ),
+            (
+                .patch(.subscription, "acme:suite"), #"{"end": "2026-03-09T00:00:00Z"}"#,
+                "2026-03-05T00:00:00Z", "2026-03-09T00:00:00Z"
+            ),
+            (
+                .delete(.subscription, "acme:suite"), "{}", "2026-03-07T00:00:00Z",
+                "2026-03-07T00:00:00Z"
+            ),
+            (.patch(.customer, "acme"), #"{"name": "A"}"#, "2026-03-05T00:00:00Z", nil),
+            (
+                .patch(.customer, "acme"), #"{"time_zone": "Europe/Berlin"}"#,
+                "2026-03-05T00:00:00Z", "2026-03-05T00:00:00Z"
+            ),
+            (
+                .create(.override),
+                #"{"customer": "acme", "feature": "sso", "value": true, "reason": "r"}"#,
+                "2026-03-08T00:00:00Z", "2026-03-08T00:00:00Z"
+            ),
+            (
+                .create(.override),
+                #"{"customer": "acme", "feature": "sso", "value": true, "reason": "r"}"#, nil, nil
+            ),
+            (
+                .revoke, #"{"customer": "acme", "product": "suite", "reason": "r"}"#,
+                "2026-03-06T00:00:00Z", "2026-03-06T00:00:00Z"
+            ),
+            (.create(.customer), #"{"id": "new"}"#, "2026-03-06T00:00:00Z", nil),
+        ] as [(ControlCommand.Operation, String, String?, String?)])
     func knowsHowFarAChangeReachesBack(
         _ operation: ControlCommand.Operation, _ body: String, _ at: String?, _ since: String?
     ) async throws {
@@ -191,7 +223,8 @@ struct EngineTests {
             store: plane.store, hash: KeyHash(k0: 1, k1: 2), zone: Harness.zone,
             clock: WallClock { now }, logger: Logger(label: "other"))
         try await plane.makeCustomer("acme")
-        try await plane.perform(.create(.meter), #"{"key": "m2", "event_type": "t", "aggregation": "count"}"#)
+        try await plane.perform(
+            .create(.meter), #"{"key": "m2", "event_type": "t", "aggregation": "count"}"#)
         try await plane.perform(.assignSeat("acme", "seats"), #"{"holder": "u1"}"#)
         let follower = Task { await other.follow(every: .milliseconds(1)) }
         while other.current.load().revision < plane.snapshot.revision
