@@ -34,6 +34,28 @@ struct EngineTests {
         #expect(theirs?.code == "already_exists")
     }
 
+    @Test func signingKeysAreRotatedOnceForAKey() async throws {
+        let rotations = Atomic<Int>(0)
+        let plane = try await Harness.open()
+        var parts = ProvisioningService.Parts.stubs
+        parts.tokens.rotate = { (_) throws(ControlProblem) in
+            let number = rotations.add(1, ordering: .relaxed).newValue
+            return ControlAnswer(body: .object(["kid": .string("key_\(number)")]))
+        }
+        let service = ProvisioningService(engine: plane.engine, parts: parts)
+        func rotate(_ key: String?, digest: String = "d") async throws -> String? {
+            let context = CommandContext(
+                principal: .local, requestID: "r", idempotencyKey: key)
+            let command = ControlCommand(
+                operation: .rotateSigningKey, body: .object([:]), context: context, digest: digest)
+            return try await service.perform(command).body["kid"]?.text
+        }
+        #expect(try await rotate("k") == "key_1")
+        #expect(try await rotate("k") == "key_1")
+        #expect(try await rotate(nil) == "key_2")
+        await #expect(throws: ControlProblem.self) { try await rotate("k", digest: "other") }
+    }
+
     @Test func aRefusedCommandLeavesItsKeyFree() async throws {
         let plane = try await Harness.open()
         try await plane.makeCatalog()
