@@ -34,6 +34,28 @@ struct EngineTests {
         #expect(theirs?.code == "already_exists")
     }
 
+    @Test func signingKeysAreRotatedOnceForAKey() async throws {
+        let rotations = Atomic<Int>(0)
+        let plane = try await Harness.open()
+        var parts = ProvisioningService.Parts.stubs
+        parts.tokens.rotate = { (_) throws(ControlProblem) in
+            let number = rotations.add(1, ordering: .relaxed).newValue
+            return ControlAnswer(body: .object(["kid": .string("key_\(number)")]))
+        }
+        let service = ProvisioningService(engine: plane.engine, parts: parts)
+        func rotate(_ key: String?, digest: String = "d") async throws -> String? {
+            let context = CommandContext(
+                principal: .local, requestID: "r", idempotencyKey: key)
+            let command = ControlCommand(
+                operation: .rotateSigningKey, body: .object([:]), context: context, digest: digest)
+            return try await service.perform(command).body["kid"]?.text
+        }
+        #expect(try await rotate("k") == "key_1")
+        #expect(try await rotate("k") == "key_1")
+        #expect(try await rotate(nil) == "key_2")
+        await #expect(throws: ControlProblem.self) { try await rotate("k", digest: "other") }
+    }
+
     @Test func aRefusedCommandLeavesItsKeyFree() async throws {
         let plane = try await Harness.open()
         try await plane.makeCatalog()
@@ -71,6 +93,92 @@ struct EngineTests {
         #expect(
             try await plane.perform(.patch(.subscription, "acme:suite"), body, key: "k") == first)
         #expect(seen.withLock { $0.last?.since } == nil)
+    }
+
+    @Test(
+        arguments: [
+            (
+                .patch(.subscription, "acme:suite"), #"{"plan": "pro"}"#, "2026-03-05T00:00:00Z",
+                "2026-03-05T00:00:00Z"
+            ),
+            (
+                .patch(.subscription, "acme:suite"), #"{"plan": "pro"}"#, "2026-02-05T00:00:00Z",
+                "2026-03-01T00:00:00Z"
+            ),
+            (.patch(.subscription, "acme:suite"), #"{"plan": "pro"}"#, nil, nil),
+            (.patch(.subscription, "acme:suite"), #"{"plan": "pro"}"#, "2026-04-05T00:00:00Z", nil),
+            (
+                .patch(.subscription, "acme:suite"), #"{"renewal": "manual"}"#,
+                "2026-03-05T00:00:00Z", nil
+            ),
+            (
+                .patch(.subscription, "acme:suite"), #"{"start": "2026-02-10T00:00:00Z"}"#,
+                "2026-01-01T00:00:00Z", "2026-02-10T00:00:00Z"
+            ),
+            (
+                .patch(.subscription, "acme:suite"), #"{"end": "2026-03-09T00:00:00Z"}"#,
+                "2026-03-05T00:00:00Z", "2026-03-09T00:00:00Z"
+            ),
+            (
+                .delete(.subscription, "acme:suite"), "{}", "2026-03-07T00:00:00Z",
+                "2026-03-07T00:00:00Z"
+            ),
+            (.patch(.customer, "acme"), #"{"name": "A"}"#, "2026-03-05T00:00:00Z", nil),
+            (
+                .patch(.customer, "acme"), #"{"time_zone": "Europe/Berlin"}"#,
+                "2026-03-05T00:00:00Z", "2026-03-05T00:00:00Z"
+            ),
+            (
+                .create(.override),
+                #"{"customer": "acme", "feature": "sso", "value": true, "reason": "r"}"#,
+                "2026-03-08T00:00:00Z", "2026-03-08T00:00:00Z"
+            ),
+            (
+                .create(.override),
+                #"{"customer": "acme", "feature": "sso", "value": true, "reason": "r"}"#, nil, nil
+            ),
+            (
+                .revoke, #"{"customer": "acme", "product": "suite", "reason": "r"}"#,
+                "2026-03-06T00:00:00Z", "2026-03-06T00:00:00Z"
+            ),
+            (.create(.customer), #"{"id": "new"}"#, "2026-03-06T00:00:00Z", nil),
+        ] as [(ControlCommand.Operation, String, String?, String?)])
+    func knowsHowFarAChangeReachesBack(
+        _ operation: ControlCommand.Operation, _ body: String, _ at: String?, _ since: String?
+    ) async throws {
+        let plane = try await Harness.open()
+        try await plane.makeCatalog()
+        try await plane.makeCustomer("acme")
+        let seen = Mutex<[Publication]>([])
+        let current = plane.engine.current
+        await plane.engine.publish { publication in
+            current.replace(publication.snapshot)
+            seen.withLock { $0.append(publication) }
+            return Restatement()
+        }
+        let answer = try await plane.perform(operation, body, at: at)
+        let expected = since.flatMap { Timestamp(rfc3339: $0) }
+        #expect(seen.withLock { $0.first?.since } == expected)
+        // Taking it back reaches as far.
+        let request = try #require(answer.body["change"]?["request_id"]?.text)
+        try await plane.perform(.undo(request))
+        #expect(seen.withLock { $0.last?.since } == expected)
+        #expect(seen.withLock { $0.count } == 2)
+    }
+
+    @Test func anEnvironmentGetsCountersWhenItIsAskedFor() async throws {
+        let plane = try await Harness.open()
+        try await plane.makeCatalog()
+        try await plane.makeCustomer("acme")
+        await plane.engine.addTwin(of: "acme", .sandbox)
+        await plane.engine.addTwin(of: "acme", .sandbox)
+        await plane.engine.addTwin(of: "nobody", .sandbox)
+        #expect(plane.right("acme#sandbox", "tokens") == "100/month")
+        try await plane.makeCustomer("late")
+        let twin = try #require(plane.snapshot.customerIndex("acme#sandbox"))
+        #expect(plane.snapshot.customerIndex("late") != twin)
+        try await plane.perform(.patch(.subscription, "acme:suite"), #"{"plan": "pro"}"#)
+        #expect(plane.right("acme#sandbox", "tokens") == "1000/month")
     }
 
     @Test func aPublisherThatFailsLeavesSnapshotAndStoreTogether() async throws {
@@ -137,7 +245,8 @@ struct EngineTests {
             store: plane.store, hash: KeyHash(k0: 1, k1: 2), zone: Harness.zone,
             clock: WallClock { now }, logger: Logger(label: "other"))
         try await plane.makeCustomer("acme")
-        try await plane.perform(.create(.meter), #"{"key": "m2", "event_type": "t", "aggregation": "count"}"#)
+        try await plane.perform(
+            .create(.meter), #"{"key": "m2", "event_type": "t", "aggregation": "count"}"#)
         try await plane.perform(.assignSeat("acme", "seats"), #"{"holder": "u1"}"#)
         let follower = Task { await other.follow(every: .milliseconds(1)) }
         while other.current.load().revision < plane.snapshot.revision

@@ -20,7 +20,8 @@ final class Harness: Sendable {
     private let requests = Mutex(0)
 
     /// - Parameter directory: of a harness that was closed; nil makes an empty one.
-    static func open(_ directory: String? = nil, at now: Timestamp = start) async throws -> Harness {
+    static func open(_ directory: String? = nil, at now: Timestamp = start) async throws -> Harness
+    {
         let path = directory ?? NSTemporaryDirectory() + "provisioning-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         return try await Harness(path, now)
@@ -183,7 +184,10 @@ extension Harness {
     func makeCatalog() async throws {
         let definitions: [(RecordKind, String)] = [
             (.product, #"{"key": "suite", "name": "Suite"}"#),
-            (.meter, #"{"key": "tokens", "event_type": "llm.used", "aggregation": "sum", "value": "$.tokens"}"#),
+            (
+                .meter,
+                #"{"key": "tokens", "event_type": "llm.used", "aggregation": "sum", "value": "$.tokens"}"#
+            ),
             (.feature, #"{"key": "tokens", "type": "metered", "meter": "tokens"}"#),
             (.feature, #"{"key": "sso", "type": "boolean"}"#),
             (.feature, #"{"key": "region", "type": "static"}"#),

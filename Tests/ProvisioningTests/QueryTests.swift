@@ -83,7 +83,10 @@ struct QueryTests {
             (.put(.customer, "child"), #"{"name": "x"}"#),
             (.create(.customer), #"{"id": "new"}"#),
             (.create(.customer), #"{"id": "new", "parent": "other"}"#),
-            (.create(.override), #"{"customer": "other", "feature": "sso", "value": true, "reason": "r"}"#),
+            (
+                .create(.override),
+                #"{"customer": "other", "feature": "sso", "value": true, "reason": "r"}"#
+            ),
             (.patch(.subscription, "other:suite"), #"{"plan": "pro"}"#),
             (.patch(.subscription, "other:suite"), #"{"customer": "acme"}"#),
             (.delete(.subscription, "other:suite"), "{}"),

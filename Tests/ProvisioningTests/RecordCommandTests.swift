@@ -51,53 +51,121 @@ struct RecordCommandTests {
         #expect(before.body["plan"]?.text == "basic")
     }
 
-    @Test(arguments: [
-        (.create(.customer), "{}", "missing", "id"),
-        (.create(.customer), #"{"id": "acme"}"#, "already_exists", "id"),
-        (.create(.customer), #"{"id": "new", "nmae": "x"}"#, "unknown_member", "nmae"),
-        (.create(.customer), #"{"id": "new", "time_zone": "Mars/X"}"#, "unknown_time_zone", "time_zone"),
-        (.create(.customer), #"{"id": "new", "parent": "nobody"}"#, "unknown_customer", "parent"),
-        (.create(.customer), #"{"id": "new", "subjects": ["key_1"]}"#, "duplicate_subject", "subjects[0]"),
-        (.create(.customer), #"{"id": "new#sandbox"}"#, "invalid_id", "id"),
-        (.patch(.customer, "acme"), #"{"parent": "child"}"#, "cyclic_parent", "parent"),
-        (.patch(.customer, "nobody"), "{}", "not_found", nil),
-        (.put(.customer, "acme"), #"{"id": "other"}"#, "id_mismatch", "id"),
-        (.delete(.customer, "acme"), "{}", "in_use", nil),
-        (.create(.subscription), #"{"customer": "acme", "plan": "porr"}"#, "unknown_plan", "plan"),
-        (.create(.subscription), #"{"customer": "nobody", "plan": "pro"}"#, "unknown_customer", "customer"),
-        (.create(.subscription), #"{"plan": "pro"}"#, "missing", "customer"),
-        (.create(.subscription), #"{"id": "s2", "customer": "acme", "plan": "pro", "version": 7}"#, "unknown_plan_version", "version"),
-        (.create(.subscription), #"{"id": "s2", "customer": "acme", "plan": "pro"}"#, "overlapping_subscription", "start"),
-        (.create(.subscription), #"{"id": "s2", "customer": "child", "plan": "pro", "start": "2026-04-01", "end": "2026-03-01"}"#, "end_before_start", "end"),
-        (.create(.subscription), #"{"id": "s2", "customer": "child", "plan": "pro", "add_ons": ["nope"]}"#, "unknown_add_on", "add_ons[0].key"),
-        (.patch(.subscription, "acme:suite"), #"{"customer": "child"}"#, "immutable", "customer"),
-        (.create(.override), #"{"customer": "acme", "feature": "tokens", "value": {"limit": 5}}"#, "missing", "reason"),
-        (.create(.override), #"{"customer": "acme", "feature": "toksen", "value": {"limit": 5}, "reason": "r"}"#, "unknown_feature", "feature"),
-        (.create(.override), #"{"customer": "acme", "feature": "tokens", "value": {"limit": -1}, "reason": "r"}"#, "negative_limit", "value.limit"),
-        (.create(.grant), #"{"customer": "acme", "feature": "tokens", "amount": 5}"#, "missing", "reason"),
-        (.create(.grant), #"{"customer": "acme", "feature": "tokens", "amount": 5, "reason": "r", "rollover": {"min": 9, "max": 3}}"#, "invalid_value", "rollover.min"),
-        (.create(.suspension), #"{"customer": "acme"}"#, "missing", "reason"),
-        (.create(.plan), #"{"key": "bad", "entitlements": {"nope": true}}"#, "unknown_feature", "entitlements.nope"),
-        (.create(.feature), #"{"key": "bad", "type": "metered", "meter": "nope"}"#, "unknown_meter", "meter"),
-        (.patch(.meter, "tokens"), #"{"aggregation": "max"}"#, "in_use", "aggregation"),
-        (.patch(.meter, "tokens"), #"{"scale": 2}"#, "in_use", "scale"),
-        (.delete(.meter, "tokens"), "{}", "in_use", nil),
-        (.delete(.feature, "tokens"), "{}", "in_use", nil),
-        (.delete(.plan, "basic"), "{}", "in_use", nil),
-        (.delete(.product, "suite"), "{}", "in_use", nil),
-        (.create(.integration), #"{"prices": {"p": {"plan": "porr"}}}"#, "unknown_plan", "prices.p.plan"),
-        (.revoke, #"{"account_id": "acme", "product": "suite"}"#, "missing", "reason"),
-        (.revoke, #"{"account_id": "acme", "product": "suit", "reason": "r"}"#, "unknown_product", "product"),
-        (.revoke, #"{"account_id": "nobody", "product": "suite", "reason": "r"}"#, "unknown_customer", "account_id"),
-        (.revoke, #"{"product": "suite", "reason": "r"}"#, "missing", "account_id"),
-        (.undo("nothing"), "{}", "not_found", nil),
-        (.migrate("basic"), #"{"to": 9}"#, "unknown_plan_version", "to"),
-        (.assignSeat("acme", "seats"), "{}", "missing", "holder"),
-        (.assignSeat("acme", "sso"), #"{"holder": "u"}"#, "wrong_feature_type", "feature"),
-        (.assignSeat("acme", "live"), #"{"holder": "u"}"#, "not_entitled", "feature"),
-        (.releaseSeat("acme", "seats", "u"), "{}", "not_found", nil),
-        (.renewSeat("acme", "seats", "u"), "{}", "not_concurrent", "feature"),
-    ] as [(ControlCommand.Operation, String, String, String?)])
+    @Test(
+        arguments: [
+            (.create(.customer), "{}", "missing", "id"),
+            (.create(.customer), #"{"id": "acme"}"#, "already_exists", "id"),
+            (.create(.customer), #"{"id": "new", "nmae": "x"}"#, "unknown_member", "nmae"),
+            (
+                .create(.customer), #"{"id": "new", "time_zone": "Mars/X"}"#, "unknown_time_zone",
+                "time_zone"
+            ),
+            (
+                .create(.customer), #"{"id": "new", "parent": "nobody"}"#, "unknown_customer",
+                "parent"
+            ),
+            (
+                .create(.customer), #"{"id": "new", "subjects": ["key_1"]}"#, "duplicate_subject",
+                "subjects[0]"
+            ),
+            (.create(.customer), #"{"id": "new#sandbox"}"#, "invalid_id", "id"),
+            (.patch(.customer, "acme"), #"{"parent": "child"}"#, "cyclic_parent", "parent"),
+            (.patch(.customer, "nobody"), "{}", "not_found", nil),
+            (.put(.customer, "acme"), #"{"id": "other"}"#, "id_mismatch", "id"),
+            (.delete(.customer, "acme"), "{}", "in_use", nil),
+            (
+                .create(.subscription), #"{"customer": "acme", "plan": "porr"}"#, "unknown_plan",
+                "plan"
+            ),
+            (
+                .create(.subscription), #"{"customer": "nobody", "plan": "pro"}"#,
+                "unknown_customer", "customer"
+            ),
+            (.create(.subscription), #"{"plan": "pro"}"#, "missing", "customer"),
+            (
+                .create(.subscription),
+                #"{"id": "s2", "customer": "acme", "plan": "pro", "version": 7}"#,
+                "unknown_plan_version", "version"
+            ),
+            (
+                .create(.subscription), #"{"id": "s2", "customer": "acme", "plan": "pro"}"#,
+                "overlapping_subscription", "start"
+            ),
+            (
+                .create(.subscription),
+                #"{"id": "s2", "customer": "child", "plan": "pro", "start": "2026-04-01", "end": "2026-03-01"}"#,
+                "end_before_start", "end"
+            ),
+            (
+                .create(.subscription),
+                #"{"id": "s2", "customer": "child", "plan": "pro", "add_ons": ["nope"]}"#,
+                "unknown_add_on", "add_ons[0].key"
+            ),
+            (
+                .patch(.subscription, "acme:suite"), #"{"customer": "child"}"#, "immutable",
+                "customer"
+            ),
+            (
+                .create(.override),
+                #"{"customer": "acme", "feature": "tokens", "value": {"limit": 5}}"#, "missing",
+                "reason"
+            ),
+            (
+                .create(.override),
+                #"{"customer": "acme", "feature": "toksen", "value": {"limit": 5}, "reason": "r"}"#,
+                "unknown_feature", "feature"
+            ),
+            (
+                .create(.override),
+                #"{"customer": "acme", "feature": "tokens", "value": {"limit": -1}, "reason": "r"}"#,
+                "negative_limit", "value.limit"
+            ),
+            (
+                .create(.grant), #"{"customer": "acme", "feature": "tokens", "amount": 5}"#,
+                "missing", "reason"
+            ),
+            (
+                .create(.grant),
+                #"{"customer": "acme", "feature": "tokens", "amount": 5, "reason": "r", "rollover": {"min": 9, "max": 3}}"#,
+                "invalid_value", "rollover.min"
+            ),
+            (.create(.suspension), #"{"customer": "acme"}"#, "missing", "reason"),
+            (
+                .create(.plan), #"{"key": "bad", "entitlements": {"nope": true}}"#,
+                "unknown_feature", "entitlements.nope"
+            ),
+            (
+                .create(.feature), #"{"key": "bad", "type": "metered", "meter": "nope"}"#,
+                "unknown_meter", "meter"
+            ),
+            (.patch(.meter, "tokens"), #"{"aggregation": "max"}"#, "in_use", "aggregation"),
+            (.patch(.meter, "tokens"), #"{"scale": 2}"#, "in_use", "scale"),
+            (.delete(.meter, "tokens"), "{}", "in_use", nil),
+            (.delete(.feature, "tokens"), "{}", "in_use", nil),
+            (.delete(.plan, "basic"), "{}", "in_use", nil),
+            (.delete(.product, "suite"), "{}", "in_use", nil),
+            (
+                .create(.integration), #"{"prices": {"p": {"plan": "porr"}}}"#, "unknown_plan",
+                "prices.p.plan"
+            ),
+            (.revoke, #"{"account_id": "acme", "product": "suite"}"#, "missing", "reason"),
+            (
+                .revoke, #"{"account_id": "acme", "product": "suit", "reason": "r"}"#,
+                "unknown_product", "product"
+            ),
+            (
+                .revoke, #"{"account_id": "nobody", "product": "suite", "reason": "r"}"#,
+                "unknown_customer", "account_id"
+            ),
+            (.revoke, #"{"product": "suite", "reason": "r"}"#, "missing", "account_id"),
+            (.undo("nothing"), "{}", "not_found", nil),
+            (.migrate("basic"), #"{"to": 9}"#, "unknown_plan_version", "to"),
+            (.assignSeat("acme", "seats"), "{}", "missing", "holder"),
+            (.assignSeat("acme", "sso"), #"{"holder": "u"}"#, "wrong_feature_type", "feature"),
+            (.assignSeat("acme", "live"), #"{"holder": "u"}"#, "not_entitled", "feature"),
+            (.releaseSeat("acme", "seats", "u"), "{}", "not_found", nil),
+            (.renewSeat("acme", "seats", "u"), "{}", "not_concurrent", "feature"),
+        ] as [(ControlCommand.Operation, String, String, String?)])
     func refusesWhatCannotBe(
         _ operation: ControlCommand.Operation, _ body: String, _ code: String, _ field: String?
     ) async throws {
@@ -186,6 +254,23 @@ struct RecordCommandTests {
         #expect(plane.right("acme", "seats") == "9 seats")
         let before = Timestamp(rfc3339: "2026-02-28T23:59:59Z") ?? .distantPast
         #expect(plane.right("acme", "tokens", at: before) == "200/month")
+    }
+
+    @Test func aVersionOfTheNewPlanCanBeAskedFor() async throws {
+        let plane = try await Harness.open()
+        try await plane.makeCatalog()
+        try await plane.makeCustomer("acme")
+        try await plane.perform(
+            .patch(.plan, "pro"), #"{"entitlements": {"tokens": {"limit": 2000}}}"#)
+        let old = try await plane.perform(
+            .patch(.subscription, "acme:suite"), #"{"plan": "pro", "version": 1}"#)
+        #expect(old.body["version"]?.integer == 1)
+        #expect(plane.right("acme", "tokens") == "1000/month")
+        try await plane.perform(.patch(.subscription, "acme:suite"), #"{"plan": "pro"}"#)
+        #expect(plane.right("acme", "tokens") == "1000/month")
+        try await plane.perform(.patch(.subscription, "acme:suite"), #"{"plan": "basic"}"#)
+        try await plane.perform(.patch(.subscription, "acme:suite"), #"{"plan": "pro"}"#)
+        #expect(plane.right("acme", "tokens") == "2000/month")
     }
 
     @Test func datesAreInTheCustomersZone() async throws {

@@ -183,7 +183,8 @@ struct RandomCommands {
                 #"{"customer": "\#(customer)", "feature": "tokens", "amount": \#(limit), "reason": "r"}"#,
                 when
             )
-        case 13: return (.create(.suspension), #"{"customer": "\#(customer)", "reason": "r"}"#, when)
+        case 13:
+            return (.create(.suspension), #"{"customer": "\#(customer)", "reason": "r"}"#, when)
         case 14:
             return (
                 .revoke, #"{"customer": "\#(customer)", "product": "suite", "reason": "r"}"#, when

@@ -66,7 +66,11 @@ extension ProvisioningService {
         case .createKey: return try await parts.access.create(body, context)
         case .revokeKey(let id): return try await parts.access.revoke(id, context)
         case .mintToken(let customer): return try await parts.tokens.mint(customer, body, context)
-        case .rotateSigningKey: return try await parts.tokens.rotate(context)
+        case .rotateSigningKey:
+            let rotate = parts.tokens.rotate
+            return try await engine.once(context, digest: command.digest) {
+                () throws(ControlProblem) in try await rotate(context)
+            }
         }
     }
 

@@ -28,6 +28,23 @@ extension ControlEngine {
             entityTag: known.entityTag, location: known.body["location"]?.text)
     }
 
+    /// Runs, once for an idempotency key, what changes other things than records.
+    func once(
+        _ context: CommandContext, digest: String,
+        _ body: @Sendable () async throws(ControlProblem) -> ControlAnswer
+    ) async throws(ControlProblem) -> ControlAnswer {
+        if context.isDryRun {
+            throw ControlProblem(
+                .invalid, "no_dry_run", "this command has no dry run", field: "dry_run")
+        }
+        await enter()
+        defer { gate.leave() }
+        if let known = try storedAnswer(context, digest) { return known }
+        let answer = try await body()
+        keep(Self.stored(answer, context, digest, at: clock.now()))
+        return answer
+    }
+
     /// The answer as it is kept; nil without an idempotency key.
     static func stored(
         _ answer: ControlAnswer, _ context: CommandContext, _ digest: String, at now: Timestamp
@@ -48,7 +65,7 @@ extension ControlEngine {
         do throws(ControlStoreError) {
             _ = try store.commit(ControlCommit(base: revision, changes: [], answer: answer))
         } catch {
-            logger.warning("the restatement is missing in a stored answer: \(error)")
+            logger.warning("an answer could not be kept for its idempotency key: \(error)")
         }
     }
 

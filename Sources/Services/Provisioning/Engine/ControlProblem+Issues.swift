@@ -45,21 +45,23 @@ extension ControlProblem {
         case "features": return "feature \"\(key(definitions.features) { $0.key.rawValue })\": "
         case "plans": return "plan \"\(key(definitions.plans) { $0.key.rawValue })\": "
         case "add_ons": return "add-on \"\(key(definitions.addOns) { $0.key.rawValue })\": "
-        default: return "\(path[0].dropLast()) \"\(path[1])\": "
+        default:
+            let words = RecordKind(rawValue: path[0])?.words ?? path[0]
+            return "\(words) \"\(path[1])\": "
         }
     }
 
     private static func code(of issue: CatalogIssue) -> String {
         let member = issue.path.dropFirst(2).first ?? ""
         switch (issue.path.first ?? "", member, issue.path.last ?? "") {
-        case ("customers", "parent", _):
+        case ("customer", "parent", _):
             if issue.message.contains("own ancestor") { return "cyclic_parent" }
             return issue.message.contains("nest at most") ? "tree_too_deep" : "unknown_customer"
-        case ("customers", "subjects", _): return "duplicate_subject"
-        case ("customers", "time_zone", _): return "unknown_time_zone"
-        case ("customers", "", _): return "in_use"
-        case ("subscriptions", "start", _): return "overlapping_subscription"
-        case ("subscriptions", "version", _): return "unknown_plan_version"
+        case ("customer", "subjects", _): return "duplicate_subject"
+        case ("customer", "time_zone", _): return "unknown_time_zone"
+        case ("customer", "", _): return "in_use"
+        case ("subscription", "start", _): return "overlapping_subscription"
+        case ("subscription", "version", _): return "unknown_plan_version"
         case (_, "add_ons", "key"): return "unknown_add_on"
         case (_, "plan", _), (_, "default_plan", _): return "unknown_plan"
         case (_, "product", _): return "unknown_product"
@@ -69,7 +71,7 @@ extension ControlProblem {
         case (_, "entitlements", _) where issue.message.hasPrefix("there is no"):
             return "unknown_feature"
         case (_, _, "end"), (_, _, "trial_end"), (_, _, "expires"): return "end_before_start"
-        case ("grants", "rollover", _): return "invalid_rollover"
+        case ("grant", "rollover", _): return "invalid_rollover"
         case (_, _, "limit"): return "invalid_limit"
         default: return "invalid_entitlements"
         }
