@@ -143,8 +143,9 @@ package actor ControlEngine {
         guard !draft.changes.isEmpty else { return nil }
         revision = draft.base + Int64(draft.changes.count)
         seats.take(draft.changes)
-        guard let checked else { return nil }
+        // Also where nothing compiled depends on them: the mapping of Stripe's prices.
         definitions = draft.definitions
+        guard let checked else { return nil }
         return await bringIntoForce(
             checked, since: ChangeReach.earliest(of: draft.changes, now: draft.now),
             requestID: draft.context.requestID)
