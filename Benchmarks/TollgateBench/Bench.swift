@@ -6,7 +6,7 @@ import Foundation
 @main
 struct Bench: AsyncParsableCommand {
     enum Part: String, CaseIterable, ExpressibleByArgument {
-        case decisions, decode, ledger, memory, kafka, http
+        case decisions, checks, decode, ledger, memory, kafka, http
     }
 
     static let configuration = CommandConfiguration(
@@ -32,6 +32,7 @@ struct Bench: AsyncParsableCommand {
             do {
                 switch part {
                 case .decisions: try DecisionBenchmark(options: options, report: report).run()
+                case .checks: try CheckBenchmark(options: options, report: report).run()
                 case .decode: try DecodeBenchmark(options: options, report: report).run()
                 case .ledger: try LedgerBenchmark(options: options, report: report).run()
                 case .memory:

@@ -87,6 +87,39 @@ import Testing
         }
     }
 
+    /// A record with one change is read from the patch as it is; the rest are merged first.
+    @Test(arguments: RecordCodecTests.seeds)
+    func nullsInAPatchAreNothing(seed: UInt64) throws {
+        var random = RandomCatalog(seed: seed)
+        let feature = FeatureDefinition(key: "t", type: .metered, meter: "m")
+        let override = RecordCodec.encode(
+            Recorded(id: "o", customer: "c", terms: random.override(feature)), CodecContext())
+        let profile = RecordCodec.encode(random.recorded(random.profile(), isCustomer: true))
+        func withNulls(_ value: JSONValue, _ names: [String]) -> JSONValue {
+            guard case .object(var members) = value else { return value }
+            members = members.mapValues { withNulls($0, names) }
+            for name in names where members[name] == nil { members[name] = .null }
+            return .object(members)
+        }
+        let patches: [(RecordKind, JSONValue)] = [
+            (.customer, withNulls(profile, ["owner", "parent", "metadata", "time_zone"])),
+            (.override, withNulls(override, ["end", "priority", "grace", "thresholds", "days"])),
+        ]
+        for (kind, patch) in patches {
+            let once = RecordHistory(
+                kind: kind, id: "c", customer: "c",
+                entries: [.init(sequence: 1, effectiveAt: .distantPast, patch: patch)])
+            var twice = once
+            twice.apply(
+                ControlChange(
+                    sequence: 2, at: .distantPast, actor: "a", source: "s",
+                    effectiveAt: .distantPast, requestID: "r", action: .update, kind: kind,
+                    id: "c", patch: .object([:])))
+            let reader = ContractReader(scales: [:])
+            #expect(try reader.contract(of: "c", [once]) == reader.contract(of: "c", [twice]))
+        }
+    }
+
     // MARK: the catalog
 
     @Test(arguments: RecordCodecTests.seeds)

@@ -94,6 +94,13 @@ import Testing
             .override, #"{"feature":"seats","value":{"seats":1.5},"reason":"r"}"#, .tooPrecise,
             "value.seats"),
         Case(
+            .override, #"{"feature":"tokens","value":{"thresholds":[1,"-5%"]},"reason":"r"}"#,
+            .negative, "value.thresholds[1]"),
+        Case(
+            .override,
+            #"{"feature":"tokens","value":{"on_outage":{"allowance":-1}},"reason":"r"}"#,
+            .negative, "value.on_outage.allowance"),
+        Case(
             .grant, #"{"feature":"sso","amount":1,"reason":"r"}"#, .wrongFeatureType, "feature",
             "is a boolean feature"),
         Case(.grant, #"{"feature":"tokens","reason":"r"}"#, .missing, "", "needs \"amount\""),
@@ -112,6 +119,12 @@ import Testing
         Case(
             .plan, #"{"key":"p","entitlements":{"seats":{"seats":5,"heartbeat":"soon"}}}"#,
             .invalidValue, "entitlements.seats.heartbeat"),
+        Case(
+            .plan, #"{"key":"p","entitlements":{"seats":{"seats":5,"heartbeat":0}}}"#,
+            .invalidValue, "entitlements.seats.heartbeat"),
+        Case(
+            .plan, #"{"key":"p","version":3,"versions":[1,2,3],"nam":"x"}"#, .unknownMember, "nam",
+            "did you mean \"name\"?"),
         Case(
             .plan,
             #"{"key":"p","entitlements":{"tokens":{"limit":1,"period":"day","grace":{"days":-1}}}}"#,
@@ -174,10 +187,52 @@ import Testing
     }
 
     /// What is taken at all has a normal form that is taken as it is.
-    private func checkStable(_ kind: RecordKind, _ document: JSONValue) {
-        guard let normal = try? RecordCodec.normalize(kind, document, Self.context) else { return }
-        let again = try? RecordCodec.normalize(kind, normal, Self.context)
+    private func checkStable(
+        _ kind: RecordKind, _ document: JSONValue, _ context: CodecContext = Self.context
+    ) {
+        guard let normal = try? RecordCodec.normalize(kind, document, context) else { return }
+        let again = try? RecordCodec.normalize(kind, normal, context)
         #expect(again == normal)
+    }
+
+    /// A right document with one part of it replaced by another value.
+    @Test(arguments: RecordCodecTests.seeds)
+    func aDocumentThatIsSpoiltInOnePlaceIsAnswered(seed: UInt64) {
+        var random = RandomCatalog(seed: seed)
+        let catalog = random.catalog()
+        let context = CodecContext(catalog: catalog)
+        var documents: [(RecordKind, JSONValue)] = [
+            (.customer, RecordCodec.encode(random.recorded(random.profile(), isCustomer: true))),
+            (.subscription, RecordCodec.encode(random.recorded(random.subscription(["seats"])))),
+        ]
+        for feature in catalog.features {
+            let override = random.recorded(random.override(feature))
+            documents.append((.override, RecordCodec.encode(override, context)))
+        }
+        documents += catalog.plans.map { (.plan, RecordCodec.encode($0, context)) }
+        documents += catalog.meters.map { (.meter, RecordCodec.encode($0)) }
+        for (kind, document) in documents {
+            for _ in 0..<10 { checkStable(kind, spoil(document, &random), context) }
+        }
+    }
+
+    private func spoil(_ value: JSONValue, _ random: inout RandomCatalog) -> JSONValue {
+        switch value {
+        case .object(var members) where !members.isEmpty && random.below(5) > 0:
+            let name = random.one(of: members.keys.sorted())
+            members[name] = spoil(members[name] ?? .null, &random)
+            return .object(members)
+        case .array(var elements) where !elements.isEmpty && random.below(5) > 0:
+            let index = random.below(elements.count)
+            elements[index] = spoil(elements[index], &random)
+            return .array(elements)
+        default:
+            return random.one(of: [
+                .null, .bool(true), .number("-1"), .number("9223372036854775808"),
+                .number("1e400"), .number("0.5"), .string(random.anyText()), .array([.null]),
+                .object([random.anyText(): .null]), .object(["seats": .string("unlimited")]),
+            ])
+        }
     }
 
     @Test func onlyTheFirstProblemsAreKept() {

@@ -21,7 +21,8 @@ import Testing
                     "end":"2026-12-01T00:00:00+01:00"},\
                     "resets_at":"2026-12-01T00:00:00+01:00","thresholds_crossed":["80%"],\
                     "limit_source":"plan pro v3","mode":"exact",\
-                    "usage_complete_to":"2026-11-21T10:15:02.120Z","overrun_bound":0}
+                    "usage_complete_to":"2026-11-21T10:15:02.120Z","overrun_bound":0,\
+                    "decided_at":null,"revision":0}
                     """)
         }
     }
@@ -42,6 +43,45 @@ import Testing
             let money = try await ask("money")
             #expect(money["limit"] as? String == "10000.00")
             #expect(money["remaining"] as? String == "1876.55")
+        }
+    }
+
+    @Test func treesAndRevisions() async throws {
+        try await Harness.run { server in
+            let reply = try await server.send("GET", "/v1/check?customer=a&feature=pooled")
+            #expect(try reply.json["limiting_customer"] as? String == "acme-holding")
+            #expect(try reply.json["decided_at"] as? String == "2026-11-21T10:15:03Z")
+            #expect(try reply.json["revision"] as? Int == 77)
+        }
+    }
+
+    @Test func whereAndInWhichEnvironment() async throws {
+        try await Harness.run { server in
+            let body =
+                #"{"customer":"a","feature":"t","environment":"sandbox","#
+                + #""context":{"region":"eu","x":[1],"domain":"app.acme.test"}}"#
+            let query =
+                "/v1/check?customer=a&feature=t&environment=sandbox&region=eu&domain=app.acme.test"
+            #expect(try await server.send("POST", "/v1/check", body).status == 200)
+            #expect(
+                try await server.send("POST", "/v1/check", #"{"checks":[\#(body)]}"#).status == 200)
+            #expect(try await server.send("GET", query).status == 200)
+            let asked = server.gate.asked.withLock { $0 }
+            #expect(asked.count == 3)
+            for question in asked {
+                #expect(question.environment == .sandbox)
+                #expect(question.region == "eu" && question.domain == "app.acme.test")
+            }
+            for (body, field) in [
+                (#"{"customer":"a","feature":"t","environment":"staging"}"#, "environment"),
+                (#"{"customer":"a","feature":"t","context":"eu"}"#, "context"),
+                (#"{"customer":"a","feature":"t","context":{"region":7}}"#, "context.region"),
+            ] {
+                let reply = try await server.send("POST", "/v1/check", body)
+                #expect(reply.status == 400 && reply.field == field, "\(reply.body)")
+            }
+            let odd = try await server.send("GET", "/v1/check?customer=a&feature=t&environment=x")
+            #expect(odd.status == 400 && odd.field == "environment")
         }
     }
 

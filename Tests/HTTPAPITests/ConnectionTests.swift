@@ -228,11 +228,9 @@ import Testing
     }
 
     @Test func keysAndScopes() async throws {
-        try await Harness.run {
-            $0.apiKeys = [
-                APIKey(secret: "tg_all"), APIKey(secret: "tg_check", scopes: [.check]),
-            ]
-        } _: { server in
+        try await Harness.run { server in
+            server.access.add("tg_all", scopes: [.admin])
+            server.access.add("tg_check", scopes: [.check])
             let body = #"{"customer":"acme","feature":"tokens"}"#
             func send(_ key: String?, _ target: String = "/v1/check") async throws -> Reply {
                 try await server.send(

@@ -52,6 +52,10 @@ final class FakeGate: EntitlementGate {
             decision.period = .lifetime
         case "money":
             decision.scale = 2
+        case "pooled":
+            decision.limitingCustomer = "acme-holding"
+            decision.decidedAt = Timestamp(seconds: 1_795_256_103)
+            decision.revision = 77
         case "down": throw GateError(code: .unavailable, message: "the store is gone")
         case "busy": throw GateError(code: .overloaded, message: "too much")
         case "clash": throw GateError(code: .idConflict, message: "another body had this id")
@@ -107,13 +111,27 @@ final class FakeGate: EntitlementGate {
             decision: Self.decision(question), reservation: Self.reservation(state))
     }
 
-    func entitlements(of customer: CustomerID) throws(GateError) -> [EffectiveEntitlement] {
+    let instants = Mutex<[Timestamp?]>([])
+
+    func entitlements(
+        of customer: CustomerID, at: Timestamp?
+    ) throws(GateError) -> [EffectiveEntitlement] {
+        instants.withLock { $0.append(at) }
         let question = EntitlementQuestion(
             party: .customer(customer), feature: customer == "ghost" ? "nobody" : "tokens")
+        var denied = try answer(question)
+        denied.feature = "seats"
+        denied.isAllowed = false
+        denied.reason = .notEntitled
         return [
             EffectiveEntitlement(
+                feature: "seats", type: .seat, decision: denied, enforcement: nil, counting: nil,
+                thresholds: []),
+            EffectiveEntitlement(
                 feature: "tokens", type: .metered, decision: try answer(question),
-                enforcement: .soft, counting: .events, thresholds: ["80%", "100%"])
+                enforcement: .soft, counting: .events, thresholds: ["80%", "100%"],
+                sources: ["plan pro v3", "add_on premium x2"],
+                binding: Binding(domains: ["*.acme.test"], regions: ["eu"])),
         ]
     }
 }
@@ -172,99 +190,28 @@ final class FakeIngest: EventIngest {
     }
 }
 
-final class FakeReporting: UsageReporting {
-    let asked = Mutex<[String]>([])
-
-    func usage(
-        customer: CustomerID, feature: String, from: Timestamp?, to: Timestamp?,
-        window: UsageWindow, groupBy: [String]
-    ) throws(QueryError) -> UsageReport {
-        asked.withLock {
-            $0.append("\(customer) \(feature) \(from?.seconds ?? 0) \(window) \(groupBy)")
-        }
-        if feature == "none" { throw QueryError(code: .notFound, message: "no such feature") }
-        return UsageReport(
-            customer: customer, feature: FeatureKey(feature), meter: "tokens", unit: "token",
-            scale: 2, window: window.rawValue, timeZone: "Europe/Berlin", usageCompleteTo: nil,
-            windows: [
-                .init(
-                    start: FakeGate.period.start, end: FakeGate.period.end, value: 8_123_400,
-                    count: 7, group: ["model": "m1"])
-            ])
-    }
-
-    func nearLimit(
-        overBasisPoints: Int64, limit: Int, cursor: String?
-    ) throws(QueryError) -> (entries: [NearLimitEntry], next: String?) {
-        asked.withLock { $0.append("near \(overBasisPoints) \(limit) \(cursor ?? "-")") }
-        let entry = NearLimitEntry(
-            customer: "acme", feature: "tokens", plan: "pro", used: 90, limit: 100, scale: 0,
-            shareBasisPoints: 9_000, period: FakeGate.period, timeZone: "Europe/Berlin",
-            enforcement: .hard, projectedExhaustion: Timestamp(seconds: 1_795_900_000))
-        return ([entry], "next-page")
-    }
-
-    func alerts(
-        customer: CustomerID?, since: Timestamp?, cursor: String?, limit: Int
-    ) throws(QueryError) -> (alerts: [StoredCrossing], next: String?) {
-        let crossing = Crossing(
-            customer: "acme", feature: "tokens", meter: "tokens", period: FakeGate.period,
-            threshold: .share(basisPoints: 8_000), limit: .finite(100), usedBefore: 79,
-            usedAfter: 81, scale: 0, source: "plan pro v3",
-            crossedAt: Timestamp(seconds: 1_795_256_102))
-        return ([StoredCrossing(sequence: 4, crossing: crossing)], nil)
-    }
-
-    func setAside(
-        kind: SetAsideEvent.Kind?, cursor: String?, limit: Int
-    ) throws(QueryError) -> (events: [StoredSetAside], next: String?) {
-        var headers: [UInt8] = []
-        FlatHeaders.append(name: "ce_id", value: "7", to: &headers)
-        let event = SetAsideEvent(
-            kind: kind ?? .deadLetter, partition: 1, offset: 9,
-            appendedAt: Timestamp(seconds: 1_795_256_102), reason: "unknown_subject",
-            detail: "nobody owns it", subject: "key_9", headers: headers,
-            payload: Array(#"{"a":1}"#.utf8))
-        var broken = event
-        broken.payload = [0xFF, 0x00]
-        return (
-            [
-                StoredSetAside(sequence: 1, event: event),
-                StoredSetAside(sequence: 2, event: broken),
-            ],
-            nil
-        )
-    }
-
-    func totals() throws(QueryError) -> [MeterTotal] {
-        [MeterTotal(customer: "acme", meter: "tokens", count: 3, value: 99)]
-    }
-
-    func reconcile() async throws(QueryError) -> ReconcileReport {
-        ReconcileReport(
-            eventsRead: 15, eventsCounted: 9, duplicates: 1, setAside: 2, filtered: 2,
-            controlEvents: 1, rowsCompared: 4,
-            drifts: [
-                .init(
-                    customer: "acme", meter: "tokens", period: nil, store: "ledger", recounted: 5,
-                    stored: 4)
-            ], notes: ["redis was not compared"])
-    }
-}
-
 final class FakeCatalog: CatalogAdministration {
     let applied = Mutex<[String]>([])
+    let options = Mutex<[CatalogApplyOptions]>([])
+    let contexts = Mutex<[CommandContext]>([])
+    let exports = Mutex<[Bool]>([])
 
-    func apply(_ yaml: String, dryRun: Bool) async throws(CatalogProblems) -> CatalogChange {
+    func apply(
+        _ yaml: String, _ options: CatalogApplyOptions, _ context: CommandContext
+    ) async throws(CatalogProblems) -> CatalogChange {
         if yaml.contains("bad") {
             throw CatalogProblems([.init(line: 3, column: 7, message: "unknown meter")])
         }
-        if !dryRun { applied.withLock { $0.append(yaml) } }
-        return CatalogChange(revision: 2, lines: ["+ plan pro"], isApplied: !dryRun)
+        self.options.withLock { $0.append(options) }
+        contexts.withLock { $0.append(context) }
+        if !options.isDryRun { applied.withLock { $0.append(yaml) } }
+        return CatalogChange(revision: 2, lines: ["+ plan pro"], isApplied: !options.isDryRun)
     }
 
-    func currentDocument() -> (revision: Int64, yaml: String)? {
-        applied.withLock { $0.last }.map { (1, $0) }
+    func export(includesAll: Bool) async throws(CatalogProblems) -> (revision: Int64, yaml: String)
+    {
+        exports.withLock { $0.append(includesAll) }
+        return (1, applied.withLock { $0.last } ?? "")
     }
 }
 

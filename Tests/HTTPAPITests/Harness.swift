@@ -5,6 +5,7 @@ import MeteringModel
 import MeteringPorts
 import NIOCore
 import NIOPosix
+import NIOSSL
 
 /// A server with fakes behind it, on free loopback ports.
 struct Harness {
@@ -13,6 +14,9 @@ struct Harness {
     let reporting = FakeReporting()
     let catalog = FakeCatalog()
     let operations = FakeOperations()
+    let control = FakeControl()
+    let access = FakeAccess()
+    let services: HTTPServices
     let server: HTTPServer
     let port: Int
     let adminPort: Int
@@ -26,12 +30,17 @@ struct Harness {
     private init(_ configure: (inout HTTPOptions) -> Void) async throws {
         var options = Self.options()
         configure(&options)
-        let services = HTTPServices(
+        services = HTTPServices(
             gate: gate, ingest: ingest, reporting: reporting, catalog: catalog,
-            operations: operations, logger: Logger(label: "test"))
+            control: control, access: access, operations: operations, logger: Logger(label: "test"))
         server = HTTPServer(services: services, options: options)
-        port = try await server.start(host: "127.0.0.1", port: 0).port
-        adminPort = try await server.startAdmin(host: "127.0.0.1", port: 0).port
+        do {
+            port = try await server.start(host: "127.0.0.1", port: 0).port
+            adminPort = try await server.startAdmin(host: "127.0.0.1", port: 0).port
+        } catch {
+            await server.drain(timeout: .zero)
+            throw error
+        }
     }
 
     static func run(
@@ -51,17 +60,18 @@ struct Harness {
     }
 
     func connect<Result>(
-        admin: Bool = false, _ body: (inout Wire) async throws -> Result
+        admin: Bool = false, tls: NIOSSLContext? = nil,
+        _ body: (inout Wire) async throws -> Result
     ) async throws -> Result {
-        try await Wire.open(port: admin ? adminPort : port, body)
+        try await Wire.open(port: admin ? adminPort : port, tls: tls, body)
     }
 
     /// One request on a connection of its own.
     func send(
         _ method: String, _ target: String, _ body: String = "",
-        headers: [(String, String)] = [], admin: Bool = false
+        headers: [(String, String)] = [], admin: Bool = false, tls: NIOSSLContext? = nil
     ) async throws -> Reply {
-        try await connect(admin: admin) { wire in
+        try await connect(admin: admin, tls: tls) { wire in
             try await wire.send(Self.request(method, target, body, headers: headers))
             return try await wire.reply(toHead: method == "HEAD")
         }
@@ -119,7 +129,7 @@ struct Wire {
     }
 
     static func open<Result>(
-        port: Int, _ body: (inout Wire) async throws -> Result
+        port: Int, tls: NIOSSLContext? = nil, _ body: (inout Wire) async throws -> Result
     ) async throws -> Result {
         let (stream, continuation) = AsyncStream.makeStream(of: ByteBuffer.self)
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -127,7 +137,13 @@ struct Wire {
             .channelOption(.allowRemoteHalfClosure, value: true)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(Receiver(continuation))
+                    let pipeline = channel.pipeline.syncOperations
+                    if let tls {
+                        let handler = try NIOSSLClientHandler(
+                            context: tls, serverHostname: "localhost")
+                        try pipeline.addHandler(handler)
+                    }
+                    try pipeline.addHandler(Receiver(continuation))
                 }
             }
             .connect(host: "127.0.0.1", port: port).get()

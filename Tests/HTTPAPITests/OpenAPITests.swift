@@ -7,28 +7,52 @@ import Testing
 /// The published document against the server that publishes it.
 @Suite struct OpenAPITests {
     /// Real answers, by operation.
-    private static let samples: [(method: String, target: String, body: String)] = [
-        ("POST", "/v1/check", #"{"customer":"acme","feature":"tokens"}"#),
-        ("POST", "/v1/check", #"{"checks":[{"customer":"a","feature":"down"}]}"#),
-        ("GET", "/v1/check?customer=a&feature=sso", ""),
-        ("GET", "/v1/check?customer=a&feature=region", ""),
-        ("GET", "/v1/check?customer=a&feature=endless", ""),
-        ("GET", "/v1/check?customer=a&feature=money", ""),
-        ("GET", "/v1/check?customer=a&feature=full&deny=429", ""),
-        ("POST", "/v1/consume", #"{"customer":"acme","feature":"tokens"}"#),
-        ("POST", "/v1/reservations", #"{"customer":"a","feature":"tokens","id":"1"}"#),
-        ("POST", "/v1/reservations/res%2F1/commit", ""),
-        ("POST", "/v1/reservations/res%2F1/release", ""),
-        ("POST", "/v1/events", #"[{"id":"1"},{}]"#),
-        ("GET", "/v1/events", ""), ("GET", "/v1/dead-letters", ""),
-        ("POST", "/v1/dead-letters/redrive", "{}"),
-        ("GET", "/v1/customers/acme/entitlements", ""),
-        ("GET", "/v1/customers/ghost/entitlements", ""),
-        ("GET", "/v1/customers/acme/usage?feature=tokens", ""),
-        ("GET", "/v1/near-limit", ""), ("GET", "/v1/alerts", ""), ("GET", "/v1/totals", ""),
-        ("POST", "/v1/reconcile", ""), ("POST", "/v1/catalog", "plans: []"),
-        ("POST", "/v1/catalog", "bad"), ("GET", "/openapi.json", ""),
-    ]
+    private static let samples: [(method: String, target: String, body: String)] =
+        [
+            ("POST", "/v1/check", #"{"customer":"acme","feature":"tokens"}"#),
+            ("POST", "/v1/check", #"{"checks":[{"customer":"a","feature":"down"}]}"#),
+            ("GET", "/v1/check?customer=a&feature=sso", ""),
+            ("GET", "/v1/check?customer=a&feature=region", ""),
+            ("GET", "/v1/check?customer=a&feature=endless", ""),
+            ("GET", "/v1/check?customer=a&feature=money", ""),
+            ("GET", "/v1/check?customer=a&feature=full&deny=429", ""),
+            ("POST", "/v1/consume", #"{"customer":"acme","feature":"tokens"}"#),
+            ("POST", "/v1/reservations", #"{"customer":"a","feature":"tokens","id":"1"}"#),
+            ("POST", "/v1/reservations/res%2F1/commit", ""),
+            ("POST", "/v1/reservations/res%2F1/release", ""),
+            ("POST", "/v1/events", #"[{"id":"1"},{}]"#),
+            ("GET", "/v1/events", ""), ("GET", "/v1/dead-letters", ""),
+            ("POST", "/v1/dead-letters/redrive", "{}"),
+            ("GET", "/v1/customers/acme/entitlements", ""),
+            ("GET", "/v1/customers/ghost/entitlements", ""),
+            ("GET", "/v1/customers/acme/usage?feature=tokens", ""),
+            ("GET", "/v1/near-limit", ""), ("GET", "/v1/alerts", ""), ("GET", "/v1/totals", ""),
+            ("POST", "/v1/reconcile", ""), ("POST", "/v1/catalog", "plans: []"),
+            ("POST", "/v1/catalog", "bad"), ("GET", "/openapi.json", ""),
+            ("GET", "/v1/check?customer=a&feature=pooled", ""),
+            ("GET", "/v1/plans/pro/versions", ""), ("POST", "/v1/plans/pro/migrate", "{}"),
+            ("POST", "/v1/entitlements", "{}"), ("POST", "/v1/entitlements/provision", "{}"),
+            ("POST", "/v1/entitlements/revoke", "{}"), ("POST", "/v1/entitlements/reinstate", "{}"),
+            ("POST", "/v1/webhooks/stripe", "{}"), ("GET", "/v1/customers/acme/seats/f", ""),
+            ("POST", "/v1/customers/acme/seats/f", #"{"holder":"u"}"#),
+            ("DELETE", "/v1/customers/acme/seats/f/u", ""),
+            ("POST", "/v1/customers/acme/seats/f/u/heartbeat", ""),
+            ("GET", "/v1/customers/acme/adjustments", ""), ("POST", "/v1/customers:import", "{}"),
+            ("GET", "/v1/imports/i", ""), ("POST", "/v1/imports/i/rollback", ""),
+            ("GET", "/v1/audit", ""), ("GET", "/v1/audit/head", ""), ("GET", "/v1/changes/r", ""),
+            ("POST", "/v1/changes/r/undo", ""), ("GET", "/v1/keys", ""), ("POST", "/v1/keys", "{}"),
+            ("DELETE", "/v1/keys/k", ""), ("POST", "/v1/customers/acme/token", ""),
+            ("POST", "/v1/signing-keys/rotate", ""), ("GET", "/.well-known/jwks.json", ""),
+        ]
+        + RouteTable.RecordShape.all.flatMap { shape in
+            let path = "/v1/" + shape.path
+            return [
+                ("GET", path, ""), ("POST", path, "{}"), ("GET", path + "/x", ""),
+                ("GET", path + "/gone", ""), ("PUT", path + "/x", "{}"),
+                ("PATCH", path + "/x", "{}"),
+                ("DELETE", path + "/x", ""),
+            ]
+        }
 
     @Test func everyRouteIsDocumentedAndAnswersAsItSays() async throws {
         try await Harness.run { server in
@@ -43,7 +67,7 @@ import Testing
                 let reply = try await server.send(
                     sample.method, sample.target, sample.body,
                     headers: [("Content-Type", "application/json")])
-                let path = Self.pattern(of: sample.target)
+                let path = Self.pattern(of: sample.target, among: paths.keys)
                 let method = sample.method.lowercased()
                 let operation = try #require(paths[path]?[method], "\(method) \(path)")
                 untried.remove("\(method) \(path)")
@@ -77,22 +101,49 @@ import Testing
         try await Harness.run { server in
             let document = try await server.send("GET", "/openapi.json").json
             let paths = try #require(document["paths"] as? [String: [String: Any]])
-            #expect(paths.count >= 16)
+            #expect(paths.count >= 60)
             for (path, operations) in paths {
                 for method in operations.keys {
-                    let reply = try await server.send(
-                        method.uppercased(), path.replacingOccurrences(of: "{id}", with: "x"))
+                    let target = path.split(separator: "/", omittingEmptySubsequences: false)
+                        .map { $0.first == "{" ? "x" : $0 }.joined(separator: "/")
+                    let reply = try await server.send(method.uppercased(), target)
                     #expect(reply.status != 405 && reply.code != "no_route", "\(method) \(path)")
                 }
             }
         }
     }
 
-    private static func pattern(of target: String) -> String {
-        var segments = target.prefix { $0 != "?" }
-            .split(separator: "/", omittingEmptySubsequences: false).map(String.init)
-        if segments.count == 5 { segments[3] = "{id}" }
-        return segments.joined(separator: "/")
+    /// The path of the document that a target is one of; one without parameters goes first.
+    private static func pattern(of target: String, among paths: some Sequence<String>) -> String {
+        let segments = target.prefix { $0 != "?" }.split(separator: "/")
+        let fitting = paths.filter { path in
+            let pattern = path.split(separator: "/")
+            return pattern.count == segments.count
+                && zip(pattern, segments).allSatisfy { $0 == $1 || $0.first == "{" }
+        }
+        return fitting.min { $0.count { $0 == "{" } < $1.count { $0 == "{" } } ?? ""
+    }
+
+    /// Every operation has a name of its own, and every parameter of a path is described.
+    @Test func operationsAreNamedOnce() async throws {
+        try await Harness.run { server in
+            let document = try await server.send("GET", "/openapi.json").json
+            let paths = try #require(document["paths"] as? [String: [String: [String: Any]]])
+            var names: Set<String> = []
+            for (path, operations) in paths {
+                for operation in operations.values {
+                    let name = try #require(operation["operationId"] as? String)
+                    #expect(names.insert(name).inserted, "\(name)")
+                    let parameters = operation["parameters"] as? [[String: Any]] ?? []
+                    let described = parameters.filter { $0["in"] as? String == "path" }
+                        .compactMap { $0["name"] as? String }
+                    let expected = path.split(separator: "/").filter { $0.first == "{" }
+                        .map { String($0.dropFirst().dropLast()) }
+                    #expect(described == expected, "\(path)")
+                }
+            }
+            #expect(names.count == RouteTable.api(server.services, Harness.options()).count)
+        }
     }
 }
 

@@ -1,4 +1,5 @@
 import Foundation
+import MeteringModel
 import MeteringPorts
 import Synchronization
 import Testing
@@ -9,8 +10,18 @@ import Testing
             let reply = try await server.send("GET", "/v1/customers/acme%20inc/entitlements")
             let list = try reply.json["entitlements"] as? [[String: Any]] ?? []
             #expect(try reply.json["customer"] as? String == "acme inc")
-            #expect(list.first?["enforcement"] as? String == "soft")
-            #expect(list.first?["limit_source"] as? String == "plan pro v3")
+            #expect(list.first?["type"] as? String == "seat")
+            #expect(list.first?["allowed"] as? Bool == false)
+            #expect(list.first?["binding"] is NSNull)
+            #expect(list.last?["enforcement"] as? String == "soft")
+            #expect(list.last?["limit_source"] as? String == "plan pro v3")
+            #expect(list.last?["sources"] as? [String] == ["plan pro v3", "add_on premium x2"])
+            let binding = try #require(list.last?["binding"] as? [String: [String]])
+            #expect(binding == ["domains": ["*.acme.test"], "regions": ["eu"]])
+            let then = "/v1/customers/acme/entitlements?at=2026-01-01T00:00:00Z"
+            #expect(try await server.send("GET", then).status == 200)
+            #expect(
+                server.gate.instants.withLock { $0 } == [nil, Timestamp(seconds: 1_767_225_600)])
             #expect(
                 try await server.send("GET", "/v1/customers/ghost/entitlements").status == 404)
             #expect(
@@ -53,8 +64,10 @@ import Testing
     @Test func nearLimitAndAlerts() async throws {
         try await Harness.run { server in
             let near = try await server.send("GET", "/v1/near-limit?over=0.755&limit=2&cursor=c")
-            #expect(server.reporting.asked.withLock { $0 } == ["near 7550 2 c"])
-            #expect(try near.json["next"] as? String == "next-page")
+            #expect(server.reporting.asked.withLock { $0.first } == "near 7550 2 c")
+            #expect(try near.json["next"] is NSNull)
+            let first = try await server.send("GET", "/v1/near-limit")
+            #expect(try first.json["next"] as? String == "next-page")
             #expect(near.body.contains(#""share":"0.9000""#))
             for (query, field) in [
                 ("over=x", "over"), ("over=-1", "over"), ("limit=0", "limit"),
@@ -108,14 +121,22 @@ import Testing
 
     @Test func catalog() async throws {
         try await Harness.run { server in
-            #expect(try await server.send("GET", "/v1/catalog").status == 404)
-            let dry = try await server.send("POST", "/v1/catalog?dry_run=true", "plans: []")
+            let dry = try await server.send(
+                "POST", "/v1/catalog?dry_run=true&prune=true&migrate=true&expected_count=3",
+                "plans: []")
             #expect(dry.body == #"{"revision":2,"applied":false,"changes":["+ plan pro"]}"#)
-            #expect(try await server.send("GET", "/v1/catalog").status == 404)
+            #expect(
+                server.catalog.options.withLock { $0 }
+                    == [CatalogApplyOptions(isDryRun: true, prunes: true, migrates: true)])
+            let context = try #require(server.catalog.contexts.withLock { $0.first })
+            #expect(context.expectedCount == 3 && context.principal == .local)
             #expect(try await server.send("POST", "/v1/catalog", "plans: []").status == 200)
             let current = try await server.send("GET", "/v1/catalog")
             #expect(current.body == "plans: []")
             #expect(current.headers["content-type"] == "application/yaml")
+            #expect(current.headers["etag"] == "\"1\"")
+            #expect(try await server.send("GET", "/v1/catalog?all=true").status == 200)
+            #expect(server.catalog.exports.withLock { $0 } == [false, true])
             let bad = try await server.send("POST", "/v1/catalog", "bad")
             #expect(bad.status == 422)
             let errors = try bad.json["errors"] as? [[String: Any]] ?? []

@@ -17,6 +17,16 @@ import Testing
             rule: PeriodRule(unit: .month, anchor: .calendar), source: "plan pro v3")
     }
 
+    private func quota(
+        _ limit: Limit, _ enforcement: EnforcementMode, grace: Grace? = nil,
+        overageMax: Int64? = nil
+    ) -> Quota {
+        var quota = Self.quota(limit, enforcement)
+        quota.grace = grace
+        quota.overageMax = overageMax
+        return quota
+    }
+
     private func decide(
         _ quota: Quota, used: Int64, held: Int64 = 0, _ quantity: Int64
     ) -> Decision {
@@ -153,6 +163,81 @@ import Testing
             if !isRight { wrong += 1 }
         }
         #expect(wrong == 0)
+    }
+
+    // MARK: stops
+
+    @Test(
+        arguments: [
+            (.hard, nil, nil, 100), (.hard, Grace(units: 7), nil, 107),
+            (.hard, Grace(units: 7, days: 1), nil, 107), (.hard, Grace(days: 1), nil, nil),
+            (.hard, Grace(), nil, 100), (.hard, Grace(units: -5), nil, 100),
+            (.hard, Grace(units: .max), nil, .max), (.hard, nil, 50, 100), (.soft, nil, nil, nil),
+            (.soft, nil, 0, 100), (.soft, nil, 9, 109), (.soft, Grace(units: 7), nil, nil),
+        ] as [(EnforcementMode, Grace?, Int64?, Int64?)])
+    func admissionStops(
+        _ enforcement: EnforcementMode, _ grace: Grace?, _ overageMax: Int64?, _ expected: Int64?
+    ) {
+        let limited = quota(.finite(100), enforcement, grace: grace, overageMax: overageMax)
+        let stop = QuotaRules.stop(of: limited, limitReachedAt: nil, at: Self.instant)
+        #expect(stop == expected)
+        let endless = quota(.unlimited, enforcement, grace: grace, overageMax: overageMax)
+        #expect(QuotaRules.stop(of: endless, limitReachedAt: nil, at: Self.instant) == nil)
+    }
+
+    @Test func daysOfGraceEndInTheSecondTheyBeganIn() {
+        let reached = Timestamp(microseconds: 10_500_000)
+        for (units, open) in [(Int64?.some(7), Int64?.some(107)), (nil, nil)] {
+            let quota = quota(.finite(100), .hard, grace: Grace(units: units, days: 2))
+            let end = QuotaRules.graceEnd(of: quota, limitReachedAt: reached)
+            #expect(end == Timestamp(seconds: 10 + 2 * 86_400))
+            let last = Timestamp(seconds: 9 + 2 * 86_400)
+            #expect(QuotaRules.stop(of: quota, limitReachedAt: reached, at: last) == open)
+            #expect(QuotaRules.stop(of: quota, limitReachedAt: reached, at: end) == 100)
+        }
+        let endless = quota(.finite(100), .hard, grace: Grace(units: 7, days: .max))
+        #expect(QuotaRules.stop(of: endless, limitReachedAt: .distantFuture, at: reached) == 107)
+    }
+
+    @Test func betweenLimitAndStopIsOverage() {
+        let graced = quota(.finite(100), .hard, grace: Grace(units: 10))
+        let bounded = quota(.finite(100), .soft, overageMax: 10)
+        for quota in [graced, bounded] {
+            #expect(decide(quota, used: 90, 10).reason == .ok)
+            let over = decide(quota, used: 100, held: 2, 8)
+            #expect(over.isAllowed && over.reason == .overage && over.remaining == 0)
+            #expect(decide(quota, used: 100, held: 2, 9).reason == .held)
+            let stopped = decide(quota, used: 100, 11)
+            #expect(!stopped.isAllowed && stopped.reason == .exhausted)
+            #expect(decide(quota, used: 110, 0).isAllowed)
+            #expect(decide(quota, used: 111, 0).reason == .exhausted)
+        }
+        let closed = QuotaRules.decide(
+            quota: quota(.finite(100), .hard, grace: Grace(units: 10, days: 1)), reading: 100,
+            held: 0, quantity: 1, period: Self.period, limitReachedAt: Timestamp(seconds: 0),
+            decidedAt: Timestamp(seconds: 86_400))
+        #expect(!closed.isAllowed && closed.reason == .exhausted)
+        #expect(closed.decidedAt == Timestamp(seconds: 86_400))
+    }
+
+    @Test(
+        arguments: [
+            (.finite(5), 3, 2, true, 2, 0), (.finite(5), 3, 3, false, 2, 0),
+            (.finite(5), 7, 0, false, 0, 2), (.finite(0), 0, 1, false, 0, 0),
+            (.finite(-4), 0, 0, true, 0, 0), (.unlimited, .max, .max, true, .max, 0),
+            (.finite(.max), .max, .max, false, 0, 0),
+        ] as [(Limit, Int64, Int64, Bool, Int64, Int64)])
+    func seatsFitOrDoNot(
+        _ seats: Limit, _ taken: Int64, _ quantity: Int64, _ isAllowed: Bool, _ remaining: Int64,
+        _ overage: Int64
+    ) {
+        let decision = QuotaRules.decideSeats(
+            customer: "acme", feature: "seats", seats: seats, taken: taken, quantity: quantity,
+            source: "plan pro v3")
+        #expect(decision.isAllowed == isAllowed)
+        #expect(decision.reason == (isAllowed ? .ok : .exhausted))
+        #expect(decision.limit == seats && decision.used == taken && decision.period == nil)
+        #expect(decision.remaining == remaining && decision.overage == overage)
     }
 
     // MARK: crossings

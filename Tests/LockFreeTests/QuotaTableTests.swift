@@ -104,6 +104,43 @@ import Testing
         #expect(!table.add(key, 1, periodEnd: 1_000))
     }
 
+    @Test func reBasingKeepsWhatWasUsedInAnotherWindow() {
+        let table = table(.hard, remaining: 5)
+        #expect(!table.rebase(key, from: 999, to: 2_000, policy: [], limitDelta: 1))
+        #expect(table.rebase(key, from: 1_000, to: 2_000, policy: .hard, limitDelta: -3))
+        #expect(table.take(key, 3, now: 1_500) == .insufficient(remaining: 2))
+        #expect(table.take(key, 2, now: 1_500) == .taken(remaining: 0, periodEnd: 2_000))
+        // A window can be cut short, or ended at once.
+        #expect(table.rebase(key, from: 2_000, to: 1_600, policy: [], limitDelta: 0))
+        #expect(table.take(key, 2, now: 1_600) == .periodEnded)
+        #expect(table.take(key, 2, now: 1_599) == .taken(remaining: -2, periodEnd: 1_600))
+        #expect(
+            table.rebase(key, from: 1_600, to: QuotaTable.ended, policy: .hard, limitDelta: 0))
+        #expect(table.take(key, 1, now: -4_000_000_000) == .periodEnded)
+        #expect(table.add(key, 5, periodEnd: QuotaTable.ended))
+        #expect(
+            table.rebase(key, from: QuotaTable.ended, to: 3_000, policy: .hard, limitDelta: 0))
+        #expect(table.take(key, 3, now: 2_000) == .taken(remaining: 0, periodEnd: 3_000))
+        #expect(!table.rebase(key &+ 1, from: 3_000, to: 4_000, policy: [], limitDelta: 0))
+    }
+
+    @Test func generationsTellCountersOfOneKeyApart() {
+        let table = table(QuotaPolicy.hard.with(generation: 63), remaining: 5)
+        let first = table.charge(key, 1, now: 0)
+        #expect(first.outcome == .taken(remaining: 4, periodEnd: 1_000))
+        #expect(first.generation == 63)
+        #expect(table.charge(key, 5, now: 0).outcome == .insufficient(remaining: 4))
+        #expect(!table.add(key, -1, periodEnd: 1_000, generation: 62))
+        #expect(table.add(key, -1, periodEnd: 1_000, generation: 63))
+        table.install(
+            key, quotaIndex: 3, policy: QuotaPolicy.unlimited.with(generation: 0),
+            periodEnd: 1_000, remaining: 0)
+        let second = table.charge(key, 9, now: 0)
+        #expect(second.outcome == .taken(remaining: -9, periodEnd: 1_000))
+        #expect(second.generation == 0)
+        #expect(table.charge(key, 9, now: 1_000).outcome == .periodEnded)
+    }
+
     @Test func definitionChangesKeepWhatWasUsed() {
         let table = table(.hard, remaining: 5)
         table.updateDefinition(key, quotaIndex: 8, policy: [], limitDelta: -7)

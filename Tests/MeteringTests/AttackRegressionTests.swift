@@ -71,12 +71,10 @@ import Testing
     @Test func aFlippingCatalogNeverOpensTheCap() async throws {
         let service = try await EmbeddedService(
             folder.path, Sample.catalog(callLimit: .finite(400)), clock: clock)
-        let hash = service.catalog.load().hash
-        let here = try EmbeddedService.compile(
-            Sample.catalog(callLimit: .finite(400)), hash: hash)
-        var without = Sample.catalog(callLimit: .finite(400))
+        let here = Sample.catalog(callLimit: .finite(400))
+        var without = here
         without.customers.removeAll { $0.id == "acme" }
-        let gone = try EmbeddedService.compile(without, hash: hash)
+        let gone = without
         let admitted = try await withThrowingTaskGroup(of: Int.self) { group in
             for _ in 0..<8 {
                 group.addTask {
@@ -89,14 +87,8 @@ import Testing
                 }
             }
             group.addTask {
-                let (catalog, board) = (service.catalog, service.board)
                 for number in 0..<30 {
-                    await service.pipeline.betweenCommits {
-                        let old = catalog.load()
-                        let next = number % 2 == 0 ? gone : here
-                        catalog.replace(next)
-                        board.adopt(old, next)
-                    }
+                    try await service.replace(number % 2 == 0 ? gone : here)
                     try await Task.sleep(for: .milliseconds(3))
                 }
                 return 0
@@ -104,6 +96,44 @@ import Testing
             return try await group.reduce(0, +)
         }
         #expect(admitted <= 400)
+        await service.stop()
+    }
+
+    /// Both rules count everything of their period from its start, so neither gives the limit anew.
+    @Test func aFlippingPeriodNeverOpensTheCap() async throws {
+        var monthly = Sample.catalog(callLimit: .finite(400))
+        monthly.customers[0].subscriptions[0].terms.start = Timestamp(seconds: 86_400 * 4)
+        var anchored = monthly
+        anchored.plans[0].entitlements["api_calls"] = .metered(
+            MeteredEntitlement(
+                limit: .finite(400), period: .year, anchor: .subscription, enforcement: .hard))
+        let forms = [anchored, monthly]
+        let service = try await EmbeddedService(folder.path, monthly, clock: clock)
+        let admitted = try await withThrowingTaskGroup(of: Int.self) { group in
+            for _ in 0..<8 {
+                group.addTask {
+                    var mine = 0
+                    for _ in 0..<150 {
+                        let decision = try? await service.consume("acme", "api_calls")
+                        if decision?.isAllowed == true { mine += 1 }
+                    }
+                    return mine
+                }
+            }
+            group.addTask {
+                for number in 0..<40 {
+                    try await service.replace(forms[number % 2])
+                    try await Task.sleep(for: .milliseconds(2))
+                }
+                return 0
+            }
+            return try await group.reduce(0, +)
+        }
+        #expect(admitted <= 400)
+        try await service.settle()
+        let total = try service.ledger.totals().first { $0.meter == "requests" }
+        #expect(total?.value == Int64(admitted))
+        #expect(try await service.reports.reconcile().drifts.isEmpty)
         await service.stop()
     }
 

@@ -22,6 +22,7 @@ final class EmbeddedService: Sendable {
     let counters = MeteringCounters()
     let board: CounterBoard
     let tracker: UsageTracker
+    let restater: Restater
 
     init(_ folder: String, _ catalog: Catalog, clock: TestClock, instance: String = "a")
         async throws
@@ -43,8 +44,16 @@ final class EmbeddedService: Sendable {
         let pipeline = MeteringPipeline(
             reader: try journal.makeReader(), ledger: ledger, queries: ledger, catalog: current,
             observer: tracker, settings: settings, counters: counters, instance: instance,
-            clock: wall, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+            clock: wall, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
+            limit: board.limits.limit)
         self.pipeline = pipeline
+        let ledger = ledger
+        restater = Restater(
+            ledger: ledger, catalog: current, settings: settings,
+            recount: SliceRecounting.make(
+                pipeline: pipeline, replay: JournalReplay(journal), queries: ledger,
+                settings: settings),
+            limits: { LimitResolver(catalog: CurrentCatalog($0), queries: ledger).limit })
         let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         let gate = QuotaGate(
             board: board, book: IdempotencyBook(), writer: journal, queries: ledger, shared: nil,
@@ -56,7 +65,8 @@ final class EmbeddedService: Sendable {
         reports = UsageReports(
             queries: ledger, catalog: current,
             reconciler: Reconciler(
-                pipeline: pipeline, replay: Replay(journal), queries: ledger, catalog: current,
+                pipeline: pipeline, replay: JournalReplay(journal), queries: ledger,
+                catalog: current,
                 settings: settings, shared: nil, logger: logger,
                 counterReading: { gate.settledUsage(customer: $0, feature: $1, period: $2) }),
             clock: wall,
@@ -71,11 +81,31 @@ final class EmbeddedService: Sendable {
         gate.book.restore(try ledger.admissions(since: .distantPast))
     }
 
-    static func compile(_ catalog: Catalog, hash: KeyHash) throws -> CatalogSnapshot {
+    static func compile(
+        _ catalog: Catalog, hash: KeyHash, keeping: CatalogSnapshot? = nil
+    ) throws -> CatalogSnapshot {
         try CatalogSnapshot.compile(
-            catalog, revision: 1, hash: hash, planVersion: { _ in 1 },
+            catalog, contracts: catalog.customers.map { CustomerContract($0) },
+            revision: (keeping?.revision ?? 0) + 1, hash: hash, keeping: keeping,
             zone: { $0 == "UTC" ? .utc : nil }
         ).get()
+    }
+
+    /// Puts another catalog in force between two commits.
+    func replace(_ next: Catalog) async throws {
+        let (catalog, board, restater, now) = (catalog, board, restater, clock.now)
+        let result = await pipeline.betweenCommits {
+            Result {
+                let old = catalog.load()
+                let new = try Self.compile(next, hash: old.hash, keeping: old)
+                let changed = Array(0..<new.customerCount)
+                _ = try restater.restate(
+                    old: old, new: new, changed: changed, since: nil, requestID: "test", now: now)
+                catalog.replace(new)
+                board.adopt(old, new, changed: changed)
+            }
+        }
+        try result.get()
     }
 
     /// Waits until everything in the journal is in the ledger.
@@ -116,102 +146,5 @@ final class EmbeddedService: Sendable {
         await journal.close()
         await pipeline.stop()
         ledger.close()
-    }
-
-    final class Replay: LogReplay {
-        let journal: EventJournal
-        init(_ journal: EventJournal) { self.journal = journal }
-        func replay(
-            _ body: (LogRecordInfo, _ headers: RawSpan, _ value: RawSpan) -> Void
-        ) throws(EventLogError) {
-            let reader = try journal.makeReader()
-            defer { reader.close() }
-            try reader.replay(from: 0, body)
-        }
-    }
-}
-
-/// Time as a test sets it.
-final class TestClock: Sendable {
-    private let micros: Atomic<Int64>
-    init(_ text: String) {
-        micros = Atomic(Timestamp(rfc3339: text)?.microseconds ?? 0)
-    }
-    var now: Timestamp { Timestamp(microseconds: micros.load(ordering: .relaxed)) }
-    func set(_ text: String) {
-        micros.store(Timestamp(rfc3339: text)?.microseconds ?? 0, ordering: .relaxed)
-    }
-    var wall: WallClock { WallClock { self.now } }
-}
-
-/// A folder that goes away with its owner.
-final class TemporaryFolder: Sendable {
-    let path: String
-    init() throws {
-        path = NSTemporaryDirectory() + "tollgate-test-" + UUID().uuidString
-        try FileManager.default.createDirectory(
-            atPath: path, withIntermediateDirectories: true)
-    }
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-}
-
-enum Sample {
-    static func catalog(
-        tokenLimit: Limit = .finite(1_000), callLimit: Limit = .finite(10_000),
-        enforcement: EnforcementMode = .soft, subjects: [SubjectID] = ["key_1", "key_2"]
-    ) -> Catalog {
-        Catalog(
-            meters: [
-                MeterDefinition(
-                    key: "tokens", eventType: "llm.request", aggregation: .sum,
-                    value: ValuePath("$.total_tokens"), unit: "token",
-                    groupBy: [.init(name: "model", path: ValuePath(members: ["model"]))]),
-                MeterDefinition(key: "requests", eventType: "gate.call", aggregation: .count),
-                MeterDefinition(
-                    key: "users", eventType: "llm.request", aggregation: .unique,
-                    value: ValuePath("$.user"),
-                    filters: [
-                        .init(path: ValuePath(members: ["kind"]), accepted: ["login"])
-                    ]),
-            ],
-            features: [
-                FeatureDefinition(key: "tokens", type: .metered, meter: "tokens"),
-                FeatureDefinition(
-                    key: "api_calls", type: .metered, meter: "requests", counting: .admission),
-                FeatureDefinition(key: "sso", type: .boolean),
-                FeatureDefinition(key: "region", type: .static),
-            ],
-            plans: [
-                PlanDefinition(
-                    key: "pro",
-                    entitlements: [
-                        "tokens": .metered(
-                            MeteredEntitlement(
-                                limit: tokenLimit, period: .month,
-                                thresholds: [.share(basisPoints: 8_000)],
-                                enforcement: enforcement)),
-                        "api_calls": .metered(
-                            MeteredEntitlement(
-                                limit: callLimit, period: .month, enforcement: .hard)),
-                        "sso": .boolean(true), "region": .value("eu"),
-                    ])
-            ],
-            customers: [
-                CustomerDefinition(
-                    id: "acme", subjects: subjects,
-                    subscription: .init(plan: "pro", start: Timestamp(seconds: 0))),
-                CustomerDefinition(id: "free", subjects: ["key_free"]),
-            ])
-    }
-
-    static func event(
-        _ id: String, tokens: String = "10", subject: String = "key_1",
-        time: String? = "2026-11-21T10:00:00Z", type: String = "llm.request", model: String = "m1"
-    ) -> String {
-        let at = time.map { ",\"time\":\"\($0)\"" } ?? ""
-        return """
-            {"specversion":"1.0","id":"\(id)","source":"/api","type":"\(type)","subject":"\(subject)"\
-            \(at),"data":{"total_tokens":\(tokens),"model":"\(model)"}}
-            """
     }
 }

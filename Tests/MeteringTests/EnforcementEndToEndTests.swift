@@ -141,14 +141,7 @@ import Testing
             folder.path, Sample.catalog(callLimit: .finite(5)), clock: clock)
         #expect(try await service.consume("acme", "api_calls", 5).isAllowed)
         #expect(try await !service.consume("acme", "api_calls").isAllowed)
-        let next = try EmbeddedService.compile(
-            Sample.catalog(callLimit: .finite(7)), hash: service.catalog.load().hash)
-        let (catalog, board) = (service.catalog, service.board)
-        await service.pipeline.betweenCommits {
-            let old = catalog.load()
-            catalog.replace(next)
-            board.adopt(old, next)
-        }
+        try await service.replace(Sample.catalog(callLimit: .finite(7)))
         #expect(try await service.consume("acme", "api_calls", 2).isAllowed)
         #expect(try await !service.consume("acme", "api_calls").isAllowed)
         await service.stop()

@@ -1,3 +1,4 @@
+import Foundation
 import MeteringModel
 import MeteringPorts
 import SQLCatalog
@@ -140,6 +141,59 @@ struct TamperTests {
             try fixture.catalog.records(.customer, customer: nil, after: nil, limit: 1).first)
         try fixture.tamper("DELETE FROM records WHERE revision = \(record.revision)")
         #expect(try broken(fixture) == record.revision)
+    }
+
+    /// Bits of the file itself: found, or of no consequence to any row or filter.
+    @Test func changedBytesOfTheFileAreFoundOrChangeNothing() throws {
+        let fixture = try sample()
+        // Closed, so that all of it is in one file.
+        fixture.catalog.close()
+        let whole = try Data(contentsOf: URL(fileURLWithPath: fixture.path))
+        let expected = try content(fixture.path)
+        let directory = try TemporaryDirectory()
+        let path = directory.file("copy.db")
+        var numbers = SeededNumbers(seed: 8)
+        var found = 0
+        for _ in 0..<150 {
+            var bytes = whole
+            bytes[Int.random(in: 0..<bytes.count, using: &numbers)] ^=
+                1 << UInt8.random(in: 0..<8, using: &numbers)
+            for suffix in ["-wal", "-shm"] {
+                try? FileManager.default.removeItem(atPath: path + suffix)
+            }
+            try bytes.write(to: URL(fileURLWithPath: path))
+            guard let verdict = try? SQLCatalog.verify(path: path), case .intact = verdict else {
+                found += 1
+                continue
+            }
+            #expect(try content(path) == expected)
+        }
+        #expect(found > 30)
+    }
+
+    /// Rows, and what each filter finds of them.
+    private func content(_ path: String) throws -> [String] {
+        var options = SQLCatalog.Options()
+        options.isReadOnly = true
+        let catalog = try SQLCatalog(path: path, options: options)
+        defer { catalog.close() }
+        let filters = [
+            AuditFilter(), AuditFilter(customer: "c1"), AuditFilter(kind: .grant),
+            AuditFilter(actor: "key_1"), AuditFilter(requestID: "req_3"),
+            AuditFilter(from: instant),
+        ]
+        let rows = try filters.flatMap { try catalog.changes($0, after: 0, limit: 100) }
+        let records = try RecordKind.allCases.flatMap {
+            try catalog.records($0, customer: nil, after: nil, limit: 100)
+        }
+        let texts = records.map { record in
+            let entries = record.entries.map {
+                "\($0.sequence) \($0.effectiveAt) \($0.patch.canonicalText)"
+            }
+            return
+                "\(record.kind) \(record.id) \(record.customer ?? "") \(record.revision) \(entries)"
+        }
+        return rows.map { $0.change.document.canonicalText } + texts
     }
 
     @Test func anEmptyLogIsIntact() throws {

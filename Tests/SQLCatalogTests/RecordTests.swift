@@ -34,7 +34,13 @@ struct RecordTests {
             head = row.hash
         }
         #expect(try fixture.catalog.verifyChain() == .intact(count: 210, head: head))
-        #expect(try SQLCatalog.verify(path: fixture.path) == .intact(count: 210, head: head))
+        var seen: [[UInt8]] = []
+        let verdict = try SQLCatalog.verify(path: fixture.path) { sequence, hash in
+            seen.append(hash)
+            #expect(sequence == Int64(seen.count))
+        }
+        #expect(verdict == .intact(count: 210, head: head))
+        #expect(seen == rows.map(\.hash))
     }
 
     @Test func anotherBaseIsAConflict() throws {

@@ -96,12 +96,16 @@ final class Workload: Sendable {
             customers: (0..<customerCount).map { rank in
                 CustomerDefinition(
                     id: customer(rank),
-                    subjects: (0..<subjectCount(rank)).map { SubjectID(subject(rank, $0)) },
-                    subscription: .init(plan: "pro", start: Timestamp(seconds: 0)))
+                    profile: CustomerProfile(
+                        subjects: (0..<subjectCount(rank)).map {
+                            .init(SubjectID(subject(rank, $0)))
+                        }),
+                    subscriptions: [
+                        .init(terms: SubscriptionTerms(plan: "pro", start: Timestamp(seconds: 0)))
+                    ])
             })
         return try CatalogSnapshot.compile(
-            catalog, revision: 1, hash: hash, planVersion: { _ in 1 },
-            zone: { $0 == "UTC" ? .utc : nil }
+            catalog, revision: 1, hash: hash, zone: { $0 == "UTC" ? .utc : nil }
         ).get()
     }
 }

@@ -3,24 +3,28 @@ import MeteringPorts
 import SQLClient
 
 /// Holds the stored rows against what must have been written, in two sweeps over one snapshot:
-/// the chain in its own order, then the records against what replaying the changes gives.
+/// the chain in its own order, then the records against what replaying the changes gives. At last
+/// SQLite checks its own file.
 /// Memory is that of one record, however long the log is.
 struct ChainVerifier {
     let connection: SQLConnection
 
     /// - Throws: when the database itself fails. What it answers to that it is damaged is `.broken`.
-    func verdict() throws(SQLError) -> ChainVerdict {
+    func verdict(row: (Int64, [UInt8]) -> Void) throws(SQLError) -> ChainVerdict {
         try connection.transaction(.deferred) { () throws(SQLError) in
-            let (count, head, fault) = try chain()
+            let (count, head, fault) = try chain(row)
             if let fault { return fault }
             if let fault = try records() { return fault }
+            if let fault = try file() { return fault }
             return .intact(count: count, head: head)
         }
     }
 
     // MARK: the chain
 
-    private func chain() throws(SQLError) -> (Int64, [UInt8], ChainVerdict?) {
+    private func chain(
+        _ row: (Int64, [UInt8]) -> Void
+    ) throws(SQLError) -> (Int64, [UInt8], ChainVerdict?) {
         var count: Int64 = 0
         var head = AuditChain.origin
         do throws(SQLError) {
@@ -43,6 +47,7 @@ struct ChainVerifier {
                 }
                 head = query.bytes(at: 2)
                 count = expected
+                row(count, head)
             }
         } catch {
             guard error.code == .corrupt else { throw error }
@@ -77,6 +82,20 @@ struct ChainVerifier {
             }
         }
         return nil
+    }
+
+    /// What neither sweep has read: the indexes that filters use. Sequence 0 is the file itself.
+    private func file() throws(SQLError) -> ChainVerdict? {
+        let answer: String?
+        do throws(SQLError) {
+            answer = try connection.statement("PRAGMA integrity_check(1)")
+                .rows { $0.string(at: 0) }.first
+        } catch {
+            guard error.code == .corrupt else { throw error }
+            answer = error.message
+        }
+        if answer == "ok" { return nil }
+        return .broken(sequence: 0, reason: "the file is damaged: \(answer ?? "no answer")")
     }
 
     // MARK: the records

@@ -47,17 +47,21 @@ extension SQLCatalog {
 
     package func verifyChain() throws(ControlStoreError) -> ChainVerdict {
         try read { (connection) throws(SQLError) in
-            try ChainVerifier(connection: connection).verdict()
+            try ChainVerifier(connection: connection).verdict { _, _ in }
         }
     }
 
     /// The same for a file, beside a running service or without one: takes no lock and writes
     /// nothing.
-    package static func verify(path: String) throws(ControlStoreError) -> ChainVerdict {
+    /// - Parameter row: sees the sequence and hash of every intact row, for comparing with a head
+    ///   that was kept elsewhere.
+    package static func verify(
+        path: String, row: (Int64, [UInt8]) -> Void = { _, _ in }
+    ) throws(ControlStoreError) -> ChainVerdict {
         do throws(SQLError) {
             let connection = try openReader(path)
             defer { connection.close() }
-            return try ChainVerifier(connection: connection).verdict()
+            return try ChainVerifier(connection: connection).verdict(row: row)
         } catch {
             throw ControlStoreError(error)
         }

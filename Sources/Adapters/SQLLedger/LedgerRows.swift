@@ -29,6 +29,10 @@ extension SQLStatement {
         try bind(state.distinct?.encoded, at: index + 3)
     }
 
+    func bind(optional text: String?, at index: Int32) throws(SQLError) {
+        if let text { try bind(text, at: index) } else { try bindNull(at: index) }
+    }
+
     func timestamp(at column: Int32) -> Timestamp { Timestamp(microseconds: integer(at: column)) }
 
     func optionalTimestamp(at column: Int32) -> Timestamp? {
@@ -45,6 +49,57 @@ extension SQLStatement {
             throw SQLError(code: .corrupt, rawCode: 0, message: "no aggregation: \(name)")
         }
         return known
+    }
+}
+
+/// A limit in a column: its units, `unlimited`, or NULL for none at all.
+enum LimitText {
+    static func encode(_ limit: Limit?) -> String? {
+        switch limit {
+        case nil: nil
+        case .unlimited: "unlimited"
+        case .finite(let units): String(units)
+        }
+    }
+
+    static func decode(_ text: String) -> Limit? {
+        text == "unlimited" ? .unlimited : Int64(text).map(Limit.finite)
+    }
+}
+
+extension Adjustment {
+    static let columns = """
+        customer, meter, period_start, period_end, count, value, recorded_at, request_id, feature,
+        scale, limit_before, limit_after, overage_before, overage_after
+        """
+
+    init(row: SQLStatement) {
+        var cause: Cause?
+        if !row.isNull(at: 7) {
+            cause = Cause(
+                requestID: row.string(at: 7), feature: FeatureKey(row.string(at: 8)),
+                scale: Int(row.integer(at: 9)),
+                limitBefore: row.isNull(at: 10) ? nil : LimitText.decode(row.string(at: 10)),
+                limitAfter: row.isNull(at: 11) ? nil : LimitText.decode(row.string(at: 11)),
+                overageBefore: row.integer(at: 12), overageAfter: row.integer(at: 13))
+        }
+        self.init(
+            key: UsageKey(
+                customer: CustomerID(row.string(at: 0)), meter: MeterKey(row.string(at: 1)),
+                period: row.period(at: 2)),
+            count: row.integer(at: 4), value: row.integer(at: 5), recordedAt: row.timestamp(at: 6),
+            cause: cause)
+    }
+}
+
+extension AdmissionRecord {
+    static let columns = "customer, feature, id, quantity, admitted_at, answer"
+
+    init(row: SQLStatement) {
+        self.init(
+            customer: CustomerID(row.string(at: 0)), feature: FeatureKey(row.string(at: 1)),
+            id: row.string(at: 2), quantity: row.integer(at: 3), admittedAt: row.timestamp(at: 4),
+            answer: row.string(at: 5))
     }
 }
 

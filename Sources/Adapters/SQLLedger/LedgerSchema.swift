@@ -55,7 +55,8 @@ enum LedgerSchema {
         [usage, rollups, dedupeBlocks, dedupeBlocksByAge, positions]
             + [crossings, crossingsUndelivered, crossingsByCustomer, setAside, setAsidePending]
             + [admissions, admissionsByTime, reservations, reservationsOpen]
-            + [adjustments, catalogs, planVersions, secrets]
+            + [adjustments, catalogs, planVersions, secrets],
+        adjustmentCauses + [adjustmentsByCause, adjustmentsByCustomer, crossingsByPeriod],
     ]
 }
 
@@ -225,8 +226,30 @@ private let adjustments = """
     ) \(SQLType.strict)
     """
 
+/// NULL in all of them: late usage.
+private let adjustmentCauses = [
+    "request_id \(SQLType.text)", "feature \(SQLType.text)", "scale \(SQLType.integer)",
+    "limit_before \(SQLType.text)", "limit_after \(SQLType.text)",
+    "overage_before \(SQLType.integer)", "overage_after \(SQLType.integer)",
+].map { "ALTER TABLE adjustments ADD COLUMN \($0)" }
+
+private let adjustmentsByCause = """
+    CREATE UNIQUE INDEX adjustments_by_cause
+    ON adjustments (request_id, customer, feature, period_start, period_end)
+    WHERE request_id IS NOT NULL
+    """
+
+private let adjustmentsByCustomer = """
+    CREATE INDEX adjustments_by_customer ON adjustments (customer, sequence)
+    """
+
+private let crossingsByPeriod = """
+    CREATE INDEX crossings_by_period ON crossings (customer, period_end)
+    """
+
 // MARK: control
 
+/// Written by earlier versions; the control plane has a store of its own since.
 private let catalogs = """
     CREATE TABLE catalogs (
         revision \(SQLType.sequence),

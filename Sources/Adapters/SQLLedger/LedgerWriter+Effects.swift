@@ -102,14 +102,19 @@ extension LedgerWriter {
         }
     }
 
+    /// One with a cause that is there already stays: the same change restated again lists nothing
+    /// twice.
     func addAdjustments(_ adjustments: [Adjustment]) throws(SQLError) {
         let insert = try connection.statement(
             """
             INSERT INTO adjustments (customer, meter, period_start, period_end, count, value,
-                recorded_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7)
+                recorded_at, request_id, feature, scale, limit_before, limit_after,
+                overage_before, overage_after)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+            ON CONFLICT DO NOTHING
             """)
         for adjustment in adjustments {
+            let cause = adjustment.cause
             try insert.bind(adjustment.key.customer.rawValue, at: 1)
             try insert.bind(adjustment.key.meter.rawValue, at: 2)
             try insert.bind(adjustment.key.period.start.microseconds, at: 3)
@@ -117,7 +122,40 @@ extension LedgerWriter {
             try insert.bind(adjustment.count, at: 5)
             try insert.bind(adjustment.value, at: 6)
             try insert.bind(adjustment.recordedAt.microseconds, at: 7)
+            try insert.bind(optional: cause?.requestID, at: 8)
+            try insert.bind(optional: cause?.feature.rawValue, at: 9)
+            try insert.bind(cause.map { Int64($0.scale) }, at: 10)
+            try insert.bind(optional: LimitText.encode(cause?.limitBefore), at: 11)
+            try insert.bind(optional: LimitText.encode(cause?.limitAfter), at: 12)
+            try insert.bind(cause?.overageBefore, at: 13)
+            try insert.bind(cause?.overageAfter, at: 14)
             try insert.run()
+        }
+    }
+
+    /// Writes crossings that no usage change made; one that was resolved is open again.
+    func recordCrossings(_ crossings: [Crossing]) throws(SQLError) {
+        let insert = try connection.statement(insertCrossing)
+        let reopen = try connection.statement(
+            "UPDATE crossings SET resolved_at = NULL WHERE id = $1")
+        for crossing in crossings {
+            try insert.bind(crossing: crossing)
+            let isNew = try insert.step()
+            try insert.run()
+            if isNew { continue }
+            try reopen.bind(crossing.id, at: 1)
+            try reopen.run()
+        }
+    }
+
+    /// The first resolution stays.
+    func resolveCrossings(_ ids: [String], at: Timestamp) throws(SQLError) {
+        let update = try connection.statement(
+            "UPDATE crossings SET resolved_at = $1 WHERE id = $2 AND resolved_at IS NULL")
+        for id in ids {
+            try update.bind(at.microseconds, at: 1)
+            try update.bind(id, at: 2)
+            try update.run()
         }
     }
 }

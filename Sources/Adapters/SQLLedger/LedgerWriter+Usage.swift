@@ -27,6 +27,18 @@ extension LedgerWriter {
         return changes
     }
 
+    /// Writes rows as they are, whatever was there.
+    func replaceUsage(_ rows: [StoredUsage]) throws(SQLError) {
+        let statement = try connection.statement(overwrite)
+        for row in rows {
+            try statement.bind(key: row.key)
+            try statement.bind(row.aggregation.rawValue, at: 5)
+            try statement.bind(row.admitted, at: 6)
+            try statement.bind(state: row.state, from: 7)
+            try statement.run()
+        }
+    }
+
     /// - Returns: nil when the row has another aggregation.
     private func merge(
         _ delta: UsageDelta, _ find: SQLStatement, _ replace: SQLStatement
@@ -55,7 +67,8 @@ extension LedgerWriter {
         try replace.run()
         return UsageChange(
             key: delta.key, aggregation: delta.aggregation, before: before, after: after,
-            admittedBefore: admitted, admittedAfter: newAdmitted)
+            admittedBefore: admitted, admittedAfter: newAdmitted,
+            admittedHere: delta.admittedHere, scoredAt: delta.scoredAt)
     }
 }
 
@@ -73,6 +86,10 @@ private let find = """
     SELECT aggregation, count, value, ordered_at, distinct_members, admitted FROM usage
     WHERE period_end = $1 AND period_start = $2 AND customer = $3 AND meter = $4
     """
+
+/// Like `replace`, and takes the aggregation over: a row made anew owes the old one nothing.
+private let overwrite =
+    replace + ", aggregation = excluded.aggregation"
 
 private let replace = """
     INSERT INTO usage (period_end, period_start, customer, meter, aggregation, admitted, count,

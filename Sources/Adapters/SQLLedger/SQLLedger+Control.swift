@@ -17,32 +17,23 @@ extension SQLLedger: LedgerControl {
         }
     }
 
-    /// The first resolution stays.
     package func resolveCrossings(_ ids: [String], at: Timestamp) throws(LedgerError) {
-        try write { (connection) throws(SQLError) in
-            let update = try connection.statement(
-                "UPDATE crossings SET resolved_at = $1 WHERE id = $2 AND resolved_at IS NULL")
-            for id in ids {
-                try update.bind(at.microseconds, at: 1)
-                try update.bind(id, at: 2)
-                try update.run()
-            }
+        try writeAsWriter { (writer) throws(SQLError) in
+            try writer.resolveCrossings(ids, at: at)
         }
     }
 
     package func recordCrossings(_ crossings: [Crossing]) throws(LedgerError) {
-        try write { (connection) throws(SQLError) in
-            let insert = try connection.statement(insertCrossing)
-            let reopen = try connection.statement(
-                "UPDATE crossings SET resolved_at = NULL WHERE id = $1")
-            for crossing in crossings {
-                try insert.bind(crossing: crossing)
-                let isNew = try insert.step()
-                try insert.run()
-                if isNew { continue }
-                try reopen.bind(crossing.id, at: 1)
-                try reopen.run()
-            }
+        try writeAsWriter { (writer) throws(SQLError) in try writer.recordCrossings(crossings) }
+    }
+
+    package func restate(_ restatement: LedgerRestatement) throws(LedgerError) {
+        if restatement.isEmpty { return }
+        try writeAsWriter { (writer) throws(SQLError) in
+            try writer.replaceUsage(restatement.usage)
+            try writer.addAdjustments(restatement.adjustments)
+            try writer.resolveCrossings(restatement.resolved, at: restatement.at)
+            try writer.recordCrossings(restatement.crossings)
         }
     }
 
@@ -55,48 +46,6 @@ extension SQLLedger: LedgerControl {
                 """)
             try query.bind(Int64(max(0, limit)), at: 1)
             return try query.rows { StoredCrossing(row: $0) }
-        }
-    }
-
-    package func latestCatalog() throws(LedgerError) -> (revision: Int64, document: String)? {
-        try read { (connection) throws(SQLError) in
-            let query = try connection.statement(latestCatalogText)
-            return try query.rows { ($0.integer(at: 0), $0.string(at: 1)) }.first
-        }
-    }
-
-    /// A document equal to the latest one keeps its revision.
-    package func saveCatalog(_ document: String, at: Timestamp) throws(LedgerError) -> Int64 {
-        try write { (connection) throws(SQLError) in
-            let query = try connection.statement(latestCatalogText)
-            let latest = try query.rows { ($0.integer(at: 0), $0.string(at: 1)) }.first
-            if let latest, latest.1 == document { return latest.0 }
-            let insert = try connection.statement(
-                """
-                INSERT INTO catalogs (document, applied_at) VALUES ($1, $2) RETURNING revision
-                """)
-            try insert.bind(document, at: 1)
-            try insert.bind(at.microseconds, at: 2)
-            return try insert.rows { $0.integer(at: 0) }.first ?? 0
-        }
-    }
-
-    package func planVersion(_ plan: PlanKey, digest: String) throws(LedgerError) -> Int {
-        try write { (connection) throws(SQLError) in
-            let known = try connection.statement(
-                "SELECT version FROM plan_versions WHERE plan = $1 AND digest = $2")
-            try known.bind(plan.rawValue, at: 1)
-            try known.bind(digest, at: 2)
-            if let version = try known.rows({ $0.integer(at: 0) }).first { return Int(version) }
-            let insert = try connection.statement(
-                """
-                INSERT INTO plan_versions (plan, version, digest)
-                SELECT $1, coalesce(max(version), 0) + 1, $2 FROM plan_versions WHERE plan = $1
-                RETURNING version
-                """)
-            try insert.bind(plan.rawValue, at: 1)
-            try insert.bind(digest, at: 2)
-            return Int(try insert.rows { $0.integer(at: 0) }.first ?? 0)
         }
     }
 
@@ -137,7 +86,3 @@ extension SQLStatement {
         return rows
     }
 }
-
-private let latestCatalogText = """
-    SELECT revision, document FROM catalogs ORDER BY revision DESC LIMIT 1
-    """

@@ -76,17 +76,26 @@ extension SQLLedger {
         try read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 """
-                SELECT customer, feature, id, quantity, admitted_at, answer FROM admissions
+                SELECT \(AdmissionRecord.columns) FROM admissions
                 WHERE admitted_at >= $1 ORDER BY admitted_at
                 """)
             try query.bind(since.microseconds, at: 1)
-            return try query.rows { row in
-                AdmissionRecord(
-                    customer: CustomerID(row.string(at: 0)),
-                    feature: FeatureKey(row.string(at: 1)), id: row.string(at: 2),
-                    quantity: row.integer(at: 3), admittedAt: row.timestamp(at: 4),
-                    answer: row.string(at: 5))
-            }
+            return try query.rows { AdmissionRecord(row: $0) }
+        }
+    }
+
+    package func admissions(
+        of customer: CustomerID, since: Timestamp
+    ) throws(LedgerError) -> [AdmissionRecord] {
+        try read { (connection) throws(SQLError) in
+            let query = try connection.statement(
+                """
+                SELECT \(AdmissionRecord.columns) FROM admissions
+                WHERE customer = $1 AND admitted_at >= $2 ORDER BY admitted_at, id
+                """)
+            try query.bind(customer.rawValue, at: 1)
+            try query.bind(since.microseconds, at: 2)
+            return try query.rows { AdmissionRecord(row: $0) }
         }
     }
 
@@ -94,19 +103,33 @@ extension SQLLedger {
         try read { (connection) throws(SQLError) in
             let only = customer == nil ? "" : "WHERE customer = $1"
             let query = try connection.statement(
-                """
-                SELECT customer, meter, period_start, period_end, count, value, recorded_at
-                FROM adjustments \(only) ORDER BY sequence
-                """)
+                "SELECT \(Adjustment.columns) FROM adjustments \(only) ORDER BY sequence")
             if let customer { try query.bind(customer.rawValue, at: 1) }
-            return try query.rows { row in
-                Adjustment(
-                    key: UsageKey(
-                        customer: CustomerID(row.string(at: 0)), meter: MeterKey(row.string(at: 1)),
-                        period: row.period(at: 2)),
-                    count: row.integer(at: 4), value: row.integer(at: 5),
-                    recordedAt: row.timestamp(at: 6))
-            }
+            return try query.rows { Adjustment(row: $0) }
+        }
+    }
+
+    package func crossings(
+        of customer: CustomerID, periodsEndingAfter instant: Timestamp
+    ) throws(LedgerError) -> [StoredCrossing] {
+        try read { (connection) throws(SQLError) in
+            let query = try connection.statement(
+                """
+                SELECT \(StoredCrossing.columns) FROM crossings
+                WHERE customer = $1 AND period_end > $2 ORDER BY sequence
+                """)
+            try query.bind(customer.rawValue, at: 1)
+            try query.bind(instant.microseconds, at: 2)
+            return try query.rows { StoredCrossing(row: $0) }
+        }
+    }
+
+    /// The start of the earliest hour with usage: all usage is in a rollup of its hour.
+    package func usageBegins() throws(LedgerError) -> Timestamp? {
+        try read { (connection) throws(SQLError) in
+            let query = try connection.statement(
+                "SELECT min(window_start) FROM rollups WHERE rollup_window = 'hour'")
+            return try query.rows { $0.optionalTimestamp(at: 0) }.first ?? nil
         }
     }
 }

@@ -99,6 +99,19 @@ package final class SQLLedger: Sendable {
         }
     }
 
+    /// `write`, for what the writer knows to do.
+    func writeAsWriter(_ body: (LedgerWriter) throws(SQLError) -> Void) throws(LedgerError) {
+        try withWriter { (writer) throws(LedgerError) in
+            do throws(SQLError) {
+                try writer.connection.durably { () throws(SQLError) in
+                    try writer.connection.transaction { () throws(SQLError) in try body(writer) }
+                }
+            } catch {
+                throw LedgerError(error)
+            }
+        }
+    }
+
     /// Runs `body` on a reading connection, waiting for a free one.
     func read<Result>(
         _ body: (SQLConnection) throws(SQLError) -> Result

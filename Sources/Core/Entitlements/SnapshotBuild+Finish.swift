@@ -25,7 +25,7 @@ extension SnapshotBuild {
                 let orphan = customers[Int(child)]
                 if orphan.isRemoved || orphan.steps.last?.parent != Int32(number) { continue }
                 issues.add(
-                    ["customers", customers[number].id.rawValue],
+                    ContractPlace.record(customers[number].id).profile(),
                     "the customer is the parent of \"\(orphan.id)\"")
             }
         }

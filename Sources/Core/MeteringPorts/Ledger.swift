@@ -47,11 +47,22 @@ package struct UsageDelta: Sendable {
     package var delta: UsageState
     /// The part of `delta.value` that the gate had already charged when it admitted it.
     package var admitted: Int64
-    package init(key: UsageKey, aggregation: Aggregation, delta: UsageState, admitted: Int64) {
+    /// The part of `admitted` that this process had charged. The ledger only passes it on.
+    package var admittedHere: Int64
+    /// An instant inside the stretch of time that the delta's events lie in; all of it has the
+    /// same quotas, those by which the delta is scored. A batch may hold several deltas of one row.
+    package var scoredAt: Timestamp
+    /// - Parameter scoredAt: nil: the period's start.
+    package init(
+        key: UsageKey, aggregation: Aggregation, delta: UsageState, admitted: Int64,
+        admittedHere: Int64 = 0, scoredAt: Timestamp? = nil
+    ) {
         self.key = key
         self.aggregation = aggregation
         self.delta = delta
         self.admitted = admitted
+        self.admittedHere = admittedHere
+        self.scoredAt = scoredAt ?? key.period.start
     }
 }
 
@@ -176,21 +187,51 @@ package enum ReservationChange: Sendable, Hashable {
     case closed(id: String, state: Reservation.State, committed: Int64)
 }
 
-/// Usage that arrived after its period was closed (end + grace).
+/// What has changed about a period after it was, or could have been, billed: usage that arrived
+/// after the period was closed (end + grace), or a change of the contract that reaches back.
 package struct Adjustment: Sendable, Hashable {
+    /// A change of the contract, and what it did to one feature's usage.
+    package struct Cause: Sendable, Hashable {
+        package var requestID: String
+        package var feature: FeatureKey
+        package var scale: Int
+        /// Nil: there was, or is, no quota of the feature with this period.
+        package var limitBefore: Limit?
+        package var limitAfter: Limit?
+        package var overageBefore: Int64
+        package var overageAfter: Int64
+        package init(
+            requestID: String, feature: FeatureKey, scale: Int, limitBefore: Limit?,
+            limitAfter: Limit?, overageBefore: Int64, overageAfter: Int64
+        ) {
+            self.requestID = requestID
+            self.feature = feature
+            self.scale = scale
+            self.limitBefore = limitBefore
+            self.limitAfter = limitAfter
+            self.overageBefore = overageBefore
+            self.overageAfter = overageAfter
+        }
+    }
     package var key: UsageKey
+    /// Late usage: events and units that came late. With a cause: all of the period's.
     package var count: Int64
     package var value: Int64
     package var recordedAt: Timestamp
-    package init(key: UsageKey, count: Int64, value: Int64, recordedAt: Timestamp) {
+    /// Nil for late usage.
+    package var cause: Cause?
+    package init(
+        key: UsageKey, count: Int64, value: Int64, recordedAt: Timestamp, cause: Cause? = nil
+    ) {
         self.key = key
         self.count = count
         self.value = value
         self.recordedAt = recordedAt
+        self.cause = cause
     }
 }
 
-/// One usage row before and after a commit.
+/// One usage row before and after a delta.
 package struct UsageChange: Sendable {
     package var key: UsageKey
     package var aggregation: Aggregation
@@ -198,9 +239,13 @@ package struct UsageChange: Sendable {
     package var after: UsageState
     package var admittedBefore: Int64
     package var admittedAfter: Int64
+    /// As the delta says it.
+    package var admittedHere: Int64
+    package var scoredAt: Timestamp
     package init(
         key: UsageKey, aggregation: Aggregation, before: UsageState, after: UsageState,
-        admittedBefore: Int64, admittedAfter: Int64
+        admittedBefore: Int64, admittedAfter: Int64, admittedHere: Int64 = 0,
+        scoredAt: Timestamp? = nil
     ) {
         self.key = key
         self.aggregation = aggregation
@@ -208,10 +253,13 @@ package struct UsageChange: Sendable {
         self.after = after
         self.admittedBefore = admittedBefore
         self.admittedAfter = admittedAfter
+        self.admittedHere = admittedHere
+        self.scoredAt = scoredAt ?? key.period.start
     }
 }
 
 package struct LedgerCommit: Sendable {
+    /// One for each delta of the batch, in its order.
     package var changes: [UsageChange]
     /// Only those that were not in the ledger before.
     package var newCrossings: [Crossing]

@@ -23,6 +23,57 @@ package protocol LedgerQueries: AnyObject, Sendable {
     func admissions(since: Timestamp) throws(LedgerError) -> [AdmissionRecord]
     func positions() throws(LedgerError) -> [PartitionClaim]
     func adjustments(customer: CustomerID?) throws(LedgerError) -> [Adjustment]
+    /// One customer's crossings in periods that end after `instant`, resolved ones too.
+    func crossings(
+        of customer: CustomerID, periodsEndingAfter instant: Timestamp
+    ) throws(LedgerError) -> [StoredCrossing]
+    /// One customer's admissions at or after `since`, oldest first, as far as they are kept.
+    func admissions(
+        of customer: CustomerID, since: Timestamp
+    ) throws(LedgerError) -> [AdmissionRecord]
+    /// No usage on record lies before this instant; nil when there is none at all.
+    func usageBegins() throws(LedgerError) -> Timestamp?
+}
+
+/// For ledgers that look nothing up faster than by their lists.
+extension LedgerQueries {
+    package func crossings(
+        of customer: CustomerID, periodsEndingAfter instant: Timestamp
+    ) throws(LedgerError) -> [StoredCrossing] {
+        var found: [StoredCrossing] = []
+        var after: Int64 = 0
+        while true {
+            let page = try crossings(customer: customer, since: nil, after: after, limit: 1_000)
+            guard let last = page.last else { return found }
+            after = last.sequence
+            found += page.filter { $0.crossing.period.end > instant }
+        }
+    }
+
+    package func admissions(
+        of customer: CustomerID, since: Timestamp
+    ) throws(LedgerError) -> [AdmissionRecord] {
+        try admissions(since: since).filter { $0.customer == customer }
+    }
+
+    package func usageBegins() throws(LedgerError) -> Timestamp? { .distantPast }
+}
+
+/// What a change of contracts makes of usage on record; written whole or not at all.
+package struct LedgerRestatement: Sendable {
+    package var at: Timestamp
+    /// Rows made from rollups; each replaces the one under its key.
+    package var usage: [StoredUsage] = []
+    /// One of a (cause, key) that is there already stays as it is.
+    package var adjustments: [Adjustment] = []
+    /// Ids.
+    package var resolved: [String] = []
+    /// As for `recordCrossings`.
+    package var crossings: [Crossing] = []
+    package init(at: Timestamp) { self.at = at }
+    package var isEmpty: Bool {
+        usage.isEmpty && adjustments.isEmpty && resolved.isEmpty && crossings.isEmpty
+    }
 }
 
 /// Cold writes, from outside the pipeline.
@@ -35,11 +86,8 @@ package protocol LedgerControl: AnyObject, Sendable {
     /// Crossings that no dispatcher has delivered yet, oldest first.
     func undeliveredCrossings(limit: Int) throws(LedgerError) -> [StoredCrossing]
     func markDelivered(_ sequences: [Int64]) throws(LedgerError)
-    /// The catalog document last applied, with its revision (1, 2, …).
-    func latestCatalog() throws(LedgerError) -> (revision: Int64, document: String)?
-    func saveCatalog(_ document: String, at: Timestamp) throws(LedgerError) -> Int64
-    /// Version of a plan whose content has this digest: an old one, or the next number.
-    func planVersion(_ plan: PlanKey, digest: String) throws(LedgerError) -> Int
+    /// Only between commits of the pipeline: rows it replaces must not be written meanwhile.
+    func restate(_ restatement: LedgerRestatement) throws(LedgerError)
     /// A value drawn once per installation (hash keys); `make` supplies it the first time.
     func installationSecret(_ name: String, make: () -> [UInt8]) throws(LedgerError) -> [UInt8]
 }
@@ -90,11 +138,17 @@ package struct MeterTotal: Sendable, Hashable {
     package var meter: MeterKey
     package var count: Int64
     package var value: Int64
-    package init(customer: CustomerID, meter: MeterKey, count: Int64, value: Int64) {
+    /// False for usage of an environment that is never billed (sandbox, internal, test). The
+    /// ledger does not know: whoever reports says so.
+    package var isBillable: Bool
+    package init(
+        customer: CustomerID, meter: MeterKey, count: Int64, value: Int64, isBillable: Bool = true
+    ) {
         self.customer = customer
         self.meter = meter
         self.count = count
         self.value = value
+        self.isBillable = isBillable
     }
 }
 

@@ -7,6 +7,7 @@ package struct CommittedUsage: Sendable {
     package var baseOffset: Int64
     package var nextOffset: Int64
     package var completeTo: Timestamp
+    /// One for each row that changed.
     package var changes: [UsageChange]
     /// Units among the changes that this process had charged at admission.
     package var admittedHere: [UsageKey: Int64]

@@ -10,6 +10,16 @@ public struct QuotaPolicy: OptionSet, Hashable, Sendable {
     /// No limit: every charge goes through, whatever `hard` says.
     public static let unlimited = QuotaPolicy(rawValue: 2)
 
+    /// Tells apart the counters that stood under one key one after the other: a number below 64 that
+    /// changes with every installation, free for the table's owner. It is no part of the policy.
+    @inlinable
+    public var generation: UInt8 { rawValue &>> 2 }
+
+    @inlinable
+    public func with(generation: UInt8) -> QuotaPolicy {
+        QuotaPolicy(rawValue: rawValue & 3 | generation &<< 2)
+    }
+
     /// Whether a charge of `quantity` must be refused when `remaining` units are left.
     @inlinable @inline(__always)
     public func refuses(_ quantity: Int64, remaining: Int64) -> Bool {

@@ -6,17 +6,23 @@ public import MeteringModel
 public enum QuotaRules {
     /// The decision on `quantity` more units, with `used` and `held` units already gone.
     ///
-    /// - Hard: allowed when used + held + quantity is within the limit. Otherwise the reason is
-    ///   `held` when it would fit without the held units, else `exhausted`.
-    /// - Soft: allowed; `overage` when used + quantity is past the limit.
+    /// - Hard: allowed when used + held + quantity is within the stop (see `stop`). Otherwise the
+    ///   reason is `held` when it would fit without the held units, else `exhausted`.
+    /// - Soft: the same where it has a maximum of overage; without one it is always allowed.
+    /// - What is allowed and takes used + quantity past the limit is `overage`.
     /// - Unlimited: allowed; remaining is `Int64.max`, overage 0.
     /// - An allowed quantity that is not overage is a `warning` when used + quantity stands at or
     ///   above one of the quota's thresholds, else `ok`.
     ///
-    /// The parameters after `period` are passed on to the decision unchanged. `held` below 0 counts
-    /// as 0, as does a limit below 0.
+    /// `held` below 0 counts as 0, as does a limit below 0. `remaining` counts to the limit, also
+    /// where usage may go past it.
+    ///
+    /// - Parameters:
+    ///   - limitReachedAt: when usage of this period reached the limit; nil: it has not yet.
+    ///   - decidedAt: the instant of the question; passed on, as are the parameters after it.
     public static func decide(
         quota: Quota, reading used: Int64, held: Int64, quantity: Int64, period: Period,
+        limitReachedAt: Timestamp? = nil, decidedAt: Timestamp? = nil, revision: Int64 = 0,
         mode: DecisionMode = .exact, usageCompleteTo: Timestamp? = nil, timeZone: String = "UTC",
         overrunBound: Int64 = 0, upgradeHint: String? = nil
     ) -> Decision {
@@ -28,21 +34,22 @@ public enum QuotaRules {
             remaining: .max, period: period,
             thresholdsCrossed: thresholdsReached(of: quota, used: used).map(\.label),
             limitSource: quota.source, mode: mode, usageCompleteTo: usageCompleteTo,
-            timeZone: timeZone, overrunBound: overrunBound, upgradeHint: upgradeHint)
+            timeZone: timeZone, overrunBound: overrunBound, upgradeHint: upgradeHint,
+            decidedAt: decidedAt, revision: revision)
         if let units = quota.limit.finite {
             let limit = Int128(Swift.max(units, 0))
             let left = limit - Int128(used) - Int128(held)
             decision.remaining = Int64(clamping: Swift.max(left, 0))
             decision.overage = Int64(clamping: Swift.max(Int128(used) - limit, 0))
-            switch quota.enforcement {
-            case .hard where wanted + Int128(held) > limit:
+            let stop = stop(of: quota, limitReachedAt: limitReachedAt, at: decidedAt)
+            if let stop, wanted + Int128(held) > Int128(stop) {
                 decision.isAllowed = false
-                decision.reason = wanted <= limit ? .held : .exhausted
+                decision.reason = wanted <= Int128(stop) ? .held : .exhausted
                 return decision
-            case .soft where wanted > limit:
+            }
+            if wanted > limit {
                 decision.reason = .overage
                 return decision
-            case .hard, .soft: break
             }
         }
         let isWarning = quota.thresholds.contains { threshold in
@@ -50,6 +57,66 @@ public enum QuotaRules {
             return Int128(level) <= wanted
         }
         if isWarning { decision.reason = .warning }
+        return decision
+    }
+
+    /// The units at which admission stops; nil when it never does.
+    ///
+    /// - Hard: the limit; while its grace is open, the limit and `grace.units` more, or no stop at
+    ///   all when only days bound the grace.
+    /// - Soft: `overageMax` units past the limit; nil without one.
+    ///
+    /// - Parameters:
+    ///   - limitReachedAt: when usage of this period reached the limit; nil: it has not yet.
+    ///   - instant: nil: as if the grace's days had not gone by.
+    public static func stop(
+        of quota: Quota, limitReachedAt: Timestamp?, at instant: Timestamp?
+    ) -> Int64? {
+        guard let units = quota.limit.finite else { return nil }
+        let limit = Swift.max(units, 0)
+        switch quota.enforcement {
+        case .soft:
+            return quota.overageMax.map { limit.addingSaturated(Swift.max($0, 0)) }
+        case .hard:
+            // Grace that is bounded by nothing would be no limit at all: it counts as none.
+            guard let grace = quota.grace, grace.units != nil || grace.days != nil else {
+                return limit
+            }
+            if let instant, let end = graceEnd(of: quota, limitReachedAt: limitReachedAt),
+                instant >= end
+            {
+                return limit
+            }
+            return grace.units.map { limit.addingSaturated(Swift.max($0, 0)) }
+        }
+    }
+
+    /// When a hard quota's days of grace are over: that many times 24 hours after the full second in
+    /// which its limit was reached. Nil while it has not been reached, and where no days bound the grace.
+    public static func graceEnd(of quota: Quota, limitReachedAt: Timestamp?) -> Timestamp? {
+        guard quota.enforcement == .hard, let days = quota.grace?.days, let limitReachedAt else {
+            return nil
+        }
+        let seconds = Int64(Swift.min(Swift.max(days, 0), 366_000)) * 86_400
+        return Timestamp(seconds: limitReachedAt.seconds + seconds)
+    }
+
+    /// The decision on `quantity` more seats, with `taken` gone: allowed while they fit into what
+    /// was bought.
+    public static func decideSeats(
+        customer: CustomerID, feature: FeatureKey, seats: Limit, taken: Int64, quantity: Int64,
+        source: String
+    ) -> Decision {
+        var decision = Decision(
+            isAllowed: true, reason: .ok, customer: customer, feature: feature,
+            quantity: quantity, limit: seats, used: taken, remaining: .max, limitSource: source)
+        guard let bought = seats.finite.map({ Int128(Swift.max($0, 0)) }) else { return decision }
+        decision.remaining = Int64(clamping: Swift.max(bought - Int128(taken), 0))
+        decision.overage = Int64(clamping: Swift.max(Int128(taken) - bought, 0))
+        if Int128(taken) + Int128(quantity) > bought {
+            decision.isAllowed = false
+            decision.reason = .exhausted
+        }
         return decision
     }
 

@@ -5,9 +5,13 @@ public import LockFree
 /// A check and its charge are one atomic step, together with the period and the policy they depend
 /// on. Nothing here wraps or traps: sums saturate at the bounds of `Int64`.
 ///
-/// Period ends are unix seconds, kept within ± `CounterState.windowBound`; values outside are
-/// brought to that bound, the same way in every call.
+/// A counter counts in a window: a part of its quota's period in which the limit is the same. Period
+/// ends here are ends of windows: unix seconds, kept within ± `CounterState.windowBound`; values
+/// outside are brought to that bound, the same way in every call.
 public final class QuotaTable: Sendable {
+    /// The end of a window that is over whatever the time is.
+    public static let ended: Int64 = -CounterState.windowBound
+
     @usableFromInline let table: CounterTable
 
     /// A table that takes `minimumCapacity` quotas before it grows.
@@ -36,6 +40,14 @@ public final class QuotaTable: Sendable {
     /// quantity counts as 0, since only `add` gives units back.
     @inlinable
     public func take(_ key: UInt64, _ quantity: Int64, now: Int64) -> TakeOutcome {
+        charge(key, quantity, now: now).outcome
+    }
+
+    /// As `take`, and says which generation of the counter it charged (`QuotaPolicy.generation`).
+    @inlinable
+    public func charge(
+        _ key: UInt64, _ quantity: Int64, now: Int64
+    ) -> (outcome: TakeOutcome, generation: UInt8) {
         let quantity = Swift.max(quantity, 0)
         let update = table.update(key) { state in
             let policy = QuotaPolicy(rawValue: state.flags)
@@ -49,23 +61,36 @@ public final class QuotaTable: Sendable {
             return state.with(value: overflow ? .min : difference)
         }
         switch update {
-        case .changed(let state): return .taken(remaining: state.value, periodEnd: state.window)
-        case .missing: return .missing
+        case .changed(let state):
+            return (
+                .taken(remaining: state.value, periodEnd: state.window),
+                QuotaPolicy(rawValue: state.flags).generation
+            )
+        case .missing: return (.missing, 0)
         case .kept(let state):
-            if now >= state.window { return .periodEnded }
             let policy = QuotaPolicy(rawValue: state.flags)
-            return policy.refuses(quantity, remaining: state.value)
+            if now >= state.window { return (.periodEnded, policy.generation) }
+            let outcome: TakeOutcome =
+                policy.refuses(quantity, remaining: state.value)
                 ? .insufficient(remaining: state.value)
                 : .taken(remaining: state.value, periodEnd: state.window)
+            return (outcome, policy.generation)
         }
     }
 
     /// Adds to what remains: gives units back, or with a negative delta charges usage that happened
     /// elsewhere, whatever the policy. False, and nothing done, when the counter is in another
-    /// period or missing.
+    /// period, of another generation than the one named, or missing.
     @inlinable
-    public func add(_ key: UInt64, _ delta: Int64, periodEnd: Int64) -> Bool {
-        changeWithin(key, periodEnd) { $0.with(value: $0.value.addingSaturating(delta)) }
+    public func add(
+        _ key: UInt64, _ delta: Int64, periodEnd: Int64, generation: UInt8? = nil
+    ) -> Bool {
+        changeWithin(key, periodEnd) { state in
+            if let generation, QuotaPolicy(rawValue: state.flags).generation != generation {
+                return nil
+            }
+            return state.with(value: state.value.addingSaturating(delta))
+        }
     }
 
     /// Overwrites what remains, takes under way included. False when the counter is in another
@@ -86,6 +111,22 @@ public final class QuotaTable: Sendable {
         return changeWithin(key, oldPeriodEnd) { state in
             guard fresh.window > state.window else { return nil }
             return CounterState(window: fresh.window, flags: state.flags, value: remaining)
+        }
+    }
+
+    /// Moves the counter into another window with what was used so far: `limitDelta` (new stop − old
+    /// stop) is added to what remains. Window, policy and remaining change in one step between two
+    /// takes, so a take is in it or comes after it, never lost. False, and nothing done, when the
+    /// counter is in another window than `oldWindowEnd` or missing.
+    @inlinable
+    public func rebase(
+        _ key: UInt64, from oldWindowEnd: Int64, to newWindowEnd: Int64, policy: QuotaPolicy,
+        limitDelta: Int64
+    ) -> Bool {
+        changeWithin(key, oldWindowEnd) { state in
+            CounterState(
+                window: newWindowEnd, flags: policy.rawValue,
+                value: state.value.addingSaturating(limitDelta))
         }
     }
 

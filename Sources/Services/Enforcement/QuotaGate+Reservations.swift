@@ -14,16 +14,18 @@ extension QuotaGate {
                 code: .invalidRequest,
                 message: "ttl_seconds must be 1 to \(Self.maximumTimeToLiveSeconds)")
         }
-        let located: CounterBoard.Located
-        switch resolve(question) {
-        case .settled(let decision): return ReservationAnswer(decision: decision, reservation: nil)
-        case .metered(let found): located = found
+        let path: QuotaPath
+        switch try resolve(question) {
+        case .settled(let decision):
+            try requireCountable(decision)
+            return ReservationAnswer(decision: decision, reservation: nil)
+        case .metered(let found): path = found
         }
-        try requireAdmission(located.quota)
-        let quantity = try chargeableUnits(question.quantity, located.quota)
-        let id = reservationID(question, located)
+        try requireAdmission(path.quota)
+        let quantity = try chargeableUnits(question.quantity, path.quota)
+        let id = reservationID(question, path)
         guard question.id != nil else {
-            return try await open(id, located, quantity, timeToLiveSeconds)
+            return try await open(id, question, quantity, timeToLiveSeconds)
         }
         // One at a time per id; the outcome is remembered by the hold itself.
         let key = "rsv:" + id
@@ -44,9 +46,9 @@ extension QuotaGate {
                     throw GateError(
                         code: .idConflict, message: "the id was used for another quantity")
                 }
-                return ReservationAnswer(decision: try answer(located, 0), reservation: known)
+                return ReservationAnswer(decision: try answer(known), reservation: known)
             }
-            return try await open(id, located, quantity, timeToLiveSeconds)
+            return try await open(id, question, quantity, timeToLiveSeconds)
         }
     }
 
@@ -65,7 +67,7 @@ extension QuotaGate {
 
     /// An earlier reservation under the same id, open or not.
     private func known(_ id: String) throws(GateError) -> Reservation? {
-        if let open = board.openHold(id) { return open }
+        if let open = board.openHold(id) { return open.reservation }
         do throws(LedgerError) {
             if let ended = board.ended(id) { return ended }
             return try queries.reservation(id)
@@ -75,34 +77,39 @@ extension QuotaGate {
     }
 
     private func open(
-        _ id: String, _ located: CounterBoard.Located, _ quantity: Int64,
+        _ id: String, _ question: EntitlementQuestion, _ quantity: Int64,
         _ timeToLiveSeconds: Int64
     ) async throws(GateError) -> ReservationAnswer {
-        let period: Period
-        switch try await charge(located, quantity) {
+        let charge: Charge
+        switch try await self.charge(question, quantity) {
         case .denied(let decision):
             statistics.count(decision)
             return ReservationAnswer(decision: decision, reservation: nil)
-        case .charged(let charged): period = charged
+        case .charged(let taken): charge = taken
         }
         let reservation = Reservation(
-            id: id, customer: located.quota.customer, feature: located.quota.feature,
-            quantity: quantity, period: period,
+            id: id, customer: charge.path.owner.id, feature: question.feature, quantity: quantity,
+            period: charge.levels.first?.period ?? .lifetime,
             expiresAt: clock.now().adding(seconds: timeToLiveSeconds))
-        let record = encode(ControlEvent.reservationOpenedType, reservation, located, eventID: id)
+        let hold = Hold(
+            reservation: reservation,
+            levels: charge.levels.map {
+                Hold.Level(key: $0.located.key, row: $0.row, root: $0.located.root)
+            })
+        let record = encode(ControlEvent.reservationOpenedType, hold, eventID: id)
         let (book, key) = (book, "rsv:" + id)
         do throws(EventLogError) {
-            try await write(record, located, period, quantity) { book.release(key) }
+            try await write(record, charge) { book.release(key) }
         } catch {
             if error.outcome == .unknown {
                 // The hold stands; without its client it ends by its time.
-                board.hold(reservation, key: located.key)
+                board.hold(hold)
                 book.suspend(key)
             }
             throw Self.unrecorded(error)
         }
-        board.hold(reservation, key: located.key)
-        var decision = try charged(located, quantity, period)
+        board.hold(hold)
+        var decision = try charged(charge)
         decision.quantity = quantity
         statistics.count(decision)
         return ReservationAnswer(decision: decision, reservation: reservation)
@@ -117,90 +124,95 @@ extension QuotaGate {
     private func commit(
         _ id: String, _ actual: DecimalQuantity?
     ) async throws(GateError) -> ReservationAnswer {
-        guard let hold = board.openHold(id) else {
+        guard let open = board.openHold(id) else {
             return try closed(id, wanted: .committed)
         }
-        let located = try locate(hold)
         let charged =
             try actual.map { value throws(GateError) in
-                try chargeableUnits(value, located.quota, isForced: true)
-            } ?? hold.quantity
-        guard board.settle(id, charged: charged) != nil else {
+                let units = try units(value, scale: scale(of: open))
+                if units > Self.quantityMax { throw Self.tooMuch }
+                return units
+            } ?? open.reservation.quantity
+        guard let hold = board.settle(id, charged: charged) else {
             return try closed(id, wanted: .committed)
         }
         let fields = ControlEvent.Fields([
-            .customer: hold.customer.rawValue, .feature: hold.feature.rawValue,
-            .meter: located.quota.meter.rawValue, .quantity: String(charged),
-            .instance: instance, .reservation: id,
+            .customer: hold.reservation.customer.rawValue,
+            .feature: hold.reservation.feature.rawValue, .meter: Self.meter(of: hold),
+            .quantity: String(charged), .instance: instance, .reservation: id,
         ])
         let record = ControlEvent.encode(
-            type: ControlEvent.admissionType, id: "r:" + id, time: eventTime(hold.period),
-            fields: fields, key: located.snapshot.hash)
+            type: ControlEvent.admissionType, id: "r:" + id,
+            time: eventTime(instant(of: hold), in: Self.period(of: hold)), fields: fields,
+            key: board.catalog.load().hash)
         var ended = hold
-        ended.state = .committed
-        ended.committed = charged
-        try await end(ended, record, located, charged: charged)
-        return ReservationAnswer(decision: try answer(located, 0), reservation: ended)
+        ended.reservation.state = .committed
+        ended.reservation.committed = charged
+        try await end(ended, record, charged: charged)
+        return ReservationAnswer(
+            decision: try answer(ended.reservation), reservation: ended.reservation)
     }
 
     package func releaseReservation(_ id: String) async throws(GateError) -> ReservationAnswer {
         try await alone(id) { () async throws(GateError) in
-            guard let hold = board.openHold(id) else { return try closed(id, wanted: .released) }
-            return try await close(hold, as: .released)
+            guard board.openHold(id) != nil else { return try closed(id, wanted: .released) }
+            return try await close(id, as: .released)
         }
     }
 
     /// Frees holds past their time; called about once a second.
     package func expireReservations() async {
         for hold in board.holdsExpired(at: clock.now()) {
+            let id = hold.reservation.id
             do {
-                _ = try await alone(hold.id) { () async throws(GateError) in
-                    try await close(hold, as: .expired)
+                _ = try await alone(id) { () async throws(GateError) in
+                    try await close(id, as: .expired)
                 }
             } catch {
-                logger.warning("hold \(hold.id) could not be ended: \(error.message)")
+                logger.warning("hold \(id) could not be ended: \(error.message)")
             }
         }
     }
 
     private func close(
-        _ hold: Reservation, as state: Reservation.State
+        _ id: String, as state: Reservation.State
     ) async throws(GateError) -> ReservationAnswer {
-        let located = try locate(hold)
-        guard board.settle(hold.id, charged: 0) != nil else {
-            return try closed(hold.id, wanted: state)
+        guard var ended = board.settle(id, charged: 0) else {
+            return try closed(id, wanted: state)
         }
-        var ended = hold
-        ended.state = state
-        let record = encode(
-            ControlEvent.reservationClosedType, ended, located, eventID: "x:" + hold.id)
-        try await end(ended, record, located, charged: 0)
-        return ReservationAnswer(decision: try answer(located, 0), reservation: ended)
+        ended.reservation.state = state
+        let record = encode(ControlEvent.reservationClosedType, ended, eventID: "x:" + id)
+        try await end(ended, record, charged: 0)
+        return ReservationAnswer(
+            decision: try answer(ended.reservation), reservation: ended.reservation)
     }
 
     /// Records the end of a hold that the board has settled already.
     private func end(
-        _ ended: Reservation, _ record: [UInt8], _ located: CounterBoard.Located, charged: Int64
+        _ ended: Hold, _ record: [UInt8], charged: Int64
     ) async throws(GateError) {
         let board = board
-        let append = LogAppend(key: ended.customer.rawValue, value: record)
+        let append = LogAppend(key: ended.reservation.customer.rawValue, value: record)
         var failure: EventLogError?
         do throws(EventLogError) {
-            try await self.record(append) { board.remember(ended) }
-            board.remember(ended)
+            try await self.record(append) { board.remember(ended.reservation) }
+            board.remember(ended.reservation)
         } catch {
             failure = error
         }
         if let failure, failure.outcome == .notAppended {
             // The hold comes back as it was, so that the client can end it again.
             var hold = ended
-            hold.state = .open
-            hold.committed = 0
-            board.reopen(hold, key: located.key, charged: charged)
+            hold.reservation.state = .open
+            hold.reservation.committed = 0
+            board.reopen(hold, charged: charged)
             throw Self.unrecorded(failure)
         }
-        if charged != ended.quantity {
-            await shared?.giveBack(located, ended.quantity - charged, ended.period)
+        let rest = ended.reservation.quantity - charged
+        if rest != 0 {
+            for level in ended.levels {
+                await shared?.giveBack(Self.sharedKey(level.row, level.root), rest)
+            }
         }
         if let failure { throw Self.unrecorded(failure) }
     }
@@ -221,37 +233,66 @@ extension QuotaGate {
             throw GateError(
                 code: .reservationClosed, message: "reservation \(id) is \(stored.state.rawValue)")
         }
-        return ReservationAnswer(decision: try answer(try locate(stored), 0), reservation: stored)
+        return ReservationAnswer(decision: try answer(stored), reservation: stored)
     }
 
-    private func locate(_ hold: Reservation) throws(GateError) -> CounterBoard.Located {
-        let question = EntitlementQuestion(party: .customer(hold.customer), feature: hold.feature)
-        guard case .metered(let located) = resolve(question) else {
-            throw GateError(
-                code: .reservationClosed,
-                message: "customer \(hold.customer) no longer has feature \(hold.feature)")
+    /// Where the customer stands, beside a reservation. A hold ends as it was opened whatever its
+    /// customer is entitled to by now.
+    private func answer(_ reservation: Reservation) throws(GateError) -> Decision {
+        let question = EntitlementQuestion(
+            party: .customer(reservation.customer), feature: reservation.feature,
+            quantity: DecimalQuantity(mantissa: 0))
+        return try look(question, ignoresBinding: true)
+    }
+
+    private static func meter(of hold: Hold) -> String {
+        hold.levels.first?.row.meter.rawValue ?? ""
+    }
+
+    /// Decimal places of the units held.
+    private func scale(of hold: Hold) -> Int {
+        let snapshot = board.catalog.load()
+        return snapshot.meterIndex(MeterKey(Self.meter(of: hold)))
+            .map { snapshot.meters[$0].scale } ?? 0
+    }
+
+    /// The instants that the held periods have in common; the first one's if there are none.
+    private static func period(of hold: Hold) -> Period {
+        Charge.common(hold.levels.map(\.row.period)) ?? hold.reservation.period
+    }
+
+    /// When the usage of a hold took place: now, or the last instant at which there was a quota for
+    /// it. The ledger counts it where it was held.
+    private func instant(of hold: Hold) -> Timestamp {
+        let now = clock.now()
+        let snapshot = board.catalog.load()
+        guard let row = hold.levels.first?.row, let meter = snapshot.meterIndex(row.meter),
+            let number = snapshot.customerIndex(row.customer)
+        else { return now }
+        let owner = snapshot.customer(number)
+        var segment = owner.segment(at: now)
+        var instant = now
+        while segment.quotas(ofMeter: meter).isEmpty {
+            instant = segment.start.justBefore
+            if instant < row.period.start { return now }
+            segment = owner.segment(at: instant)
         }
-        return located
+        return instant
     }
 
-    private func reservationID(
-        _ question: EntitlementQuestion, _ located: CounterBoard.Located
-    ) -> String {
+    private func reservationID(_ question: EntitlementQuestion, _ path: QuotaPath) -> String {
         guard let id = question.id else { return "rsv-" + nextID() }
-        let key = located.snapshot.hash.hash(
-            IdempotencyBook.key(located.quota.customer, located.quota.feature, id))
-        let second = KeyHash(k0: 0x7273_7601, k1: 0x7273_7602).hash(
-            IdempotencyBook.key(located.quota.customer, located.quota.feature, id))
+        let name = IdempotencyBook.key(path.owner.id, question.feature, id)
+        let key = path.snapshot.hash.hash(name)
+        let second = KeyHash(k0: 0x7273_7601, k1: 0x7273_7602).hash(name)
         return "rsv-" + String(key, radix: 16) + String(second, radix: 16)
     }
 
-    private func encode(
-        _ type: String, _ reservation: Reservation, _ located: CounterBoard.Located,
-        eventID: String
-    ) -> [UInt8] {
+    private func encode(_ type: String, _ hold: Hold, eventID: String) -> [UInt8] {
+        let reservation = hold.reservation
         let fields = ControlEvent.Fields([
             .customer: reservation.customer.rawValue, .feature: reservation.feature.rawValue,
-            .meter: located.quota.meter.rawValue, .quantity: String(reservation.quantity),
+            .meter: Self.meter(of: hold), .quantity: String(reservation.quantity),
             .instance: instance, .reservation: reservation.id,
             .periodStart: String(reservation.period.start.microseconds),
             .periodEnd: String(reservation.period.end.microseconds),
@@ -259,7 +300,7 @@ extension QuotaGate {
             .state: reservation.state.rawValue,
         ])
         return ControlEvent.encode(
-            type: type, id: eventID, time: eventTime(reservation.period), fields: fields,
-            key: located.snapshot.hash)
+            type: type, id: eventID, time: eventTime(instant(of: hold), in: Self.period(of: hold)),
+            fields: fields, key: board.catalog.load().hash)
     }
 }

@@ -1,6 +1,6 @@
 import Entitlements
 package import Logging
-package import MeteringModel
+import MeteringModel
 package import MeteringPorts
 package import Synchronization
 
@@ -213,18 +213,16 @@ package final class SharedCounterSync: Sendable {
 
     // MARK: the way of a question
 
+    /// - Parameter stop: units at which admission stops; nil: never.
     package func admit(
-        _ located: CounterBoard.Located, _ quantity: Int64, _ period: Period
+        _ key: SharedCounterKey, _ quantity: Int64, stop: Int64?
     ) async -> Admission {
         guard await barrier.enter() else {
             return .unavailable("shared counters are being rebuilt")
         }
         defer { barrier.leave() }
         if isDegraded { return .unavailable(trouble ?? "shared counters are being rebuilt") }
-        let isHard = located.quota.enforcement == .hard
-        let request = CounterAdmission(
-            key: key(located, period), quantity: quantity,
-            hardLimit: isHard ? located.quota.limit.finite : nil)
+        let request = CounterAdmission(key: key, quantity: quantity, hardLimit: stop)
         do throws(SharedCounterError) {
             let result = try await store.admit([request])
             guard let first = result.first else { return .unavailable("no answer") }
@@ -242,15 +240,12 @@ package final class SharedCounterSync: Sendable {
     }
 
     /// `quantity` may be negative: then more was used than had been granted.
-    package func giveBack(
-        _ located: CounterBoard.Located, _ quantity: Int64, _ period: Period
-    ) async {
+    package func giveBack(_ key: SharedCounterKey, _ quantity: Int64) async {
         guard await barrier.enter() else { return }
         defer { barrier.leave() }
         if quantity == 0 { return }
         let request = CounterAdmission(
-            key: key(located, period),
-            quantity: quantity.magnitude > 1 << 53 ? 1 << 53 : abs(quantity),
+            key: key, quantity: quantity.magnitude > 1 << 53 ? 1 << 53 : abs(quantity),
             hardLimit: nil)
         do throws(SharedCounterError) {
             if quantity < 0 {
@@ -263,12 +258,6 @@ package final class SharedCounterSync: Sendable {
             // Whether it took effect or not, the ledger knows: rebuild from it.
             restart("a give-back failed: \(error.message)")
         }
-    }
-
-    private func key(_ located: CounterBoard.Located, _ period: Period) -> SharedCounterKey {
-        SharedCounterKey(
-            root: located.snapshot.customers[located.customer].root,
-            customer: located.quota.customer, meter: located.quota.meter, period: period)
     }
 
     package func isFresh(within seconds: Int64) -> Bool {
@@ -289,67 +278,17 @@ package final class SharedCounterSync: Sendable {
         }
     }
 
+    /// Gives units of the allowance back that were not used after all.
+    package func returnAllowance(_ key: UInt64, _ quantity: Int64) {
+        state.withLock { state in
+            guard let spent = state.allowance[key] else { return }
+            state.allowance[key] = max(0, spent.subtractingSaturated(quantity))
+        }
+    }
+
     package func close() async {
         state.withLock { $0.isClosed = true }
         barrier.open()
         await store.close()
-    }
-}
-
-/// Lets admissions through, or holds them back while a rebuild is made.
-final class AdmissionBarrier: Sendable {
-    private struct State {
-        var inside = 0
-        var isClosed = false
-        var waiting: [CheckedContinuation<Bool, Never>] = []
-    }
-
-    private let state = Mutex<State>(State())
-    private static let waitingCountMax = 10_000
-
-    /// False when too many wait already.
-    func enter() async -> Bool {
-        let isInside = state.withLock { state in
-            if state.isClosed { return false }
-            state.inside += 1
-            return true
-        }
-        if isInside { return true }
-        return await withCheckedContinuation { waiting in
-            let answer: Bool? = state.withLock { state in
-                if !state.isClosed {
-                    state.inside += 1
-                    return true
-                }
-                if state.waiting.count >= Self.waitingCountMax { return false }
-                state.waiting.append(waiting)
-                return nil
-            }
-            if let answer { waiting.resume(returning: answer) }
-        }
-    }
-
-    func leave() { state.withLock { $0.inside -= 1 } }
-
-    /// Closes and waits until nobody is inside. Blocks its thread; false (and open) on a time-out.
-    func close(withinMilliseconds limit: Int) -> Bool {
-        state.withLock { $0.isClosed = true }
-        for _ in 0..<limit {
-            if state.withLock({ $0.inside == 0 }) { return true }
-            BlockingPause.millisecond()
-        }
-        open()
-        return false
-    }
-
-    func open() {
-        let waiting = state.withLock { state in
-            state.isClosed = false
-            let waiting = state.waiting
-            state.waiting = []
-            state.inside += waiting.count
-            return waiting
-        }
-        for continuation in waiting { continuation.resume(returning: true) }
     }
 }

@@ -1,4 +1,4 @@
-import Entitlements
+package import Entitlements
 import Logging
 import MeteringModel
 package import MeteringPorts
@@ -11,6 +11,8 @@ package final class UsageTracker: UsageObserver {
     private let shared: SharedCounterSync?
     private let queries: any LedgerQueries
     private let clock: WallClock
+    /// Changed customers whose usage is asked for one by one.
+    private static let askedCountMax = 10_000
 
     package init(
         board: CounterBoard, index: NearLimitIndex, shared: SharedCounterSync?,
@@ -25,27 +27,63 @@ package final class UsageTracker: UsageObserver {
 
     package func usageCommitted(_ usage: CommittedUsage) {
         let snapshot = board.catalog.load()
+        let now = clock.now()
         var deltas: [CounterBatch.Delta] = []
         for change in usage.changes {
-            guard let customer = snapshot.customerIndex(change.key.customer),
+            guard let number = snapshot.customerIndex(change.key.customer),
                 let meter = snapshot.meterIndex(change.key.meter)
             else { continue }
-            let owner = snapshot.customers[customer]
-            for quotaIndex in owner.quotas(ofMeter: meter) {
-                let quota = snapshot.quotas[quotaIndex]
-                let located = CounterBoard.Located(
-                    snapshot: snapshot, customer: customer, quota: quota,
-                    key: CounterBoard.key(quota, snapshot.hash))
-                board.apply(
-                    change, located, admittedHere: usage.admittedHere[change.key] ?? 0)
-                note(change.key.period, change.after, located)
+            let admittedHere = usage.admittedHere[change.key] ?? 0
+            let isFollowed = follow(
+                change, snapshot, snapshot.customer(number), meter, admittedHere, now)
+            if !isFollowed, admittedHere > 0 {
+                board.applyToOrphans(change.key, admittedHere: admittedHere)
             }
-            if shared != nil { deltas.append(Self.delta(change, root: owner.root)) }
+            if shared != nil {
+                let root = snapshot.customer(snapshot.root(of: number, at: now)).id
+                deltas.append(Self.delta(change, root: root))
+            }
         }
         shared?.apply(
             CounterBatch(
                 partition: usage.partition, epoch: usage.epoch, baseOffset: usage.baseOffset,
                 nextOffset: usage.nextOffset, deltas: deltas))
+    }
+
+    /// Brings every counter level that counts the changed row: those of all segments that the
+    /// period has seen, since a quota that has just ended, or comes back later, must not miss what
+    /// is committed in between.
+    /// - Returns: whether there is such a counter.
+    private func follow(
+        _ change: UsageChange, _ snapshot: CatalogSnapshot, _ owner: CompiledCustomer,
+        _ meter: Int, _ admittedHere: Int64, _ now: Timestamp
+    ) -> Bool {
+        let period = change.key.period
+        var isFollowed = false
+        var instant = max(period.start, min(now, period.end.adding(seconds: -1)))
+        let current = owner.segment(at: now)
+        if period.end <= now {
+            // Late usage may have used up grants that later periods count on.
+            for position in current.quotas(ofMeter: meter) {
+                let located = CounterBoard.Located(snapshot, current, quota: position, now: now)
+                if board.limits.usageChanged(owner.id, located.quota.feature, period) {
+                    board.reconsider(located.key)
+                }
+            }
+        }
+        while true {
+            let segment = owner.segment(at: instant)
+            for position in segment.quotas(ofMeter: meter) {
+                let located = CounterBoard.Located(snapshot, segment, quota: position, now: now)
+                let isLate = board.limits.usageChanged(owner.id, located.quota.feature, period)
+                if board.apply(change, located, admittedHere: admittedHere, isLate: isLate) {
+                    isFollowed = true
+                }
+                if segment == current { note(period, change.after, located) }
+            }
+            if segment.start <= period.start { return isFollowed }
+            instant = segment.start.justBefore
+        }
     }
 
     package func partitionsClaimed(_ claims: [PartitionClaim]) {
@@ -62,93 +100,90 @@ package final class UsageTracker: UsageObserver {
         }
     }
 
-    /// Fills the near-limit index from the ledger (start-up, takeover, new catalog).
+    // MARK: near-limit
+
+    /// Fills the near-limit index from the ledger (start-up, takeover).
     package func refillIndex() {
         index.removeAll()
         let snapshot = board.catalog.load()
-        try? queries.liveUsage(endingAfter: clock.now()) { stored in
-            guard let customer = snapshot.customerIndex(stored.key.customer),
-                let meter = snapshot.meterIndex(stored.key.meter)
-            else { return }
-            for quotaIndex in snapshot.customers[customer].quotas(ofMeter: meter) {
-                let quota = snapshot.quotas[quotaIndex]
-                let located = CounterBoard.Located(
-                    snapshot: snapshot, customer: customer, quota: quota,
-                    key: CounterBoard.key(quota, snapshot.hash))
-                note(stored.key.period, stored.state, located)
-            }
+        let now = clock.now()
+        // Limits with grants are resolved by queries, which must not run inside this one.
+        var withGrants: [StoredUsage] = []
+        try? queries.liveUsage(endingAfter: now) { stored in
+            if !note(stored, snapshot, now, resolvesGrants: false) { withGrants.append(stored) }
         }
+        for stored in withGrants { note(stored, snapshot, now, resolvesGrants: true) }
     }
 
-    /// What the shared store must contain: the ledger, and what is admitted or held beyond it.
-    private func sharedCounters() throws(LedgerError) -> [SharedCounter] {
+    /// Takes a new catalog over for the customers that changed in it. Called between two commits,
+    /// after the snapshot was replaced and the board has adopted it.
+    package func refresh(changed: [Int], from old: CatalogSnapshot) {
         let snapshot = board.catalog.load()
-        var outstanding = board.outstanding()
-        var counters: [SharedCounter] = []
-        try queries.liveUsage(endingAfter: clock.now().adding(seconds: -3 * 86_400)) { stored in
-            guard let customer = snapshot.customerIndex(stored.key.customer) else { return }
-            let owner = snapshot.customers[customer]
-            var granted = stored.admitted
-            if let meter = snapshot.meterIndex(stored.key.meter) {
-                for quotaIndex in owner.quotas(ofMeter: meter) {
-                    let key = CounterBoard.key(snapshot.quotas[quotaIndex], snapshot.hash)
-                    guard let extra = outstanding[key], extra.period == stored.key.period else {
-                        continue
-                    }
-                    granted = granted.addingSaturated(extra.units)
-                    outstanding[key] = nil
+        let now = clock.now()
+        var isMoved = false
+        // Of so many, reading all usage once costs less than asking for each.
+        let refillsAll = changed.count > Self.askedCountMax
+        if refillsAll { refillIndex() }
+        for number in changed {
+            if number < old.customerCount {
+                isMoved =
+                    isMoved || old.root(of: number, at: now) != snapshot.root(of: number, at: now)
+            }
+            if refillsAll { continue }
+            if number < old.customerCount {
+                for segment in old.customer(number).segments {
+                    for quota in segment.quotas { index.remove(CounterBoard.key(quota, old.hash)) }
                 }
             }
-            let used = stored.state.reading(stored.aggregation)
-            counters.append(
-                SharedCounter(
-                    key: Self.key(stored.key, owner.root), used: used,
-                    observed: used - stored.admitted, granted: granted))
+            let owner = snapshot.customer(number)
+            let segment = owner.segment(at: now)
+            for position in 0..<segment.quotaCount where !owner.isRemoved {
+                let located = CounterBoard.Located(snapshot, segment, quota: position, now: now)
+                let period = located.quota.rule.period(containing: now, zone: owner.zone)
+                let row = UsageKey(
+                    customer: located.quota.customer, meter: located.quota.meter, period: period)
+                guard let stored = try? queries.usage(row) else { continue }
+                note(period, stored.state, located)
+            }
         }
-        // Admitted or held in a period that has no usage row yet.
-        for quota in snapshot.quotas {
-            let key = CounterBoard.key(quota, snapshot.hash)
-            guard let extra = outstanding[key],
-                let customer = snapshot.customerIndex(quota.customer)
-            else { continue }
-            let row = UsageKey(customer: quota.customer, meter: quota.meter, period: extra.period)
-            counters.append(
-                SharedCounter(
-                    key: Self.key(row, snapshot.customers[customer].root), used: 0, observed: 0,
-                    granted: extra.units))
+        // The root decides where the shared store has a customer's counters.
+        if isMoved { shared?.requestRebuild() }
+    }
+
+    /// - Returns: false when it was left out for its grants.
+    @discardableResult
+    private func note(
+        _ stored: StoredUsage, _ snapshot: CatalogSnapshot, _ now: Timestamp, resolvesGrants: Bool
+    ) -> Bool {
+        guard let number = snapshot.customerIndex(stored.key.customer),
+            let meter = snapshot.meterIndex(stored.key.meter)
+        else { return true }
+        let segment = snapshot.customer(number).segment(at: now)
+        var isComplete = true
+        for position in segment.quotas(ofMeter: meter) {
+            let located = CounterBoard.Located(snapshot, segment, quota: position, now: now)
+            if resolvesGrants || located.quota.grants.isEmpty {
+                note(stored.key.period, stored.state, located)
+            } else {
+                isComplete = false
+            }
         }
-        return counters
+        return isComplete
     }
-
-    private static func delta(_ change: UsageChange, root: CustomerID) -> CounterBatch.Delta {
-        let before = change.before.reading(change.aggregation)
-        let after = change.after.reading(change.aggregation)
-        let admitted = change.admittedAfter - change.admittedBefore
-        let isAdditive = change.aggregation.isAdditive
-        return CounterBatch.Delta(
-            key: key(change.key, root), isAdditive: isAdditive,
-            used: isAdditive ? after - before : after,
-            observed: isAdditive ? after - before - admitted : after)
-    }
-
-    private static func key(_ row: UsageKey, _ root: CustomerID) -> SharedCounterKey {
-        SharedCounterKey(root: root, customer: row.customer, meter: row.meter, period: row.period)
-    }
-
-    // MARK: near-limit
 
     private func note(_ period: Period, _ state: UsageState, _ located: CounterBoard.Located) {
         let quota = located.quota
-        let owner = located.snapshot.customers[located.customer]
-        guard let limit = quota.limit.finite, limit > 0,
-            quota.rule.period(containing: clock.now(), zone: owner.zone) == period
+        let owner = located.owner
+        guard quota.rule.period(containing: located.now, zone: owner.zone) == period,
+            let resolved = try? board.limits.resolve(quota, period, at: located.now),
+            let limit = resolved.limit.finite, limit > 0
         else { return }
         let used = state.reading(quota.aggregation)
         let entry = NearLimitEntry(
-            customer: quota.customer, feature: quota.feature, plan: owner.plan?.rawValue ?? "",
-            used: used, limit: limit, scale: quota.scale,
-            shareBasisPoints: Self.share(used, limit), period: period, timeZone: owner.zone.name,
-            enforcement: quota.enforcement,
+            customer: quota.customer, feature: quota.feature,
+            plan: located.segment.plan?.rawValue ?? "", used: used, limit: limit,
+            scale: quota.scale, shareBasisPoints: Self.share(used, limit), period: period,
+            timeZone: owner.zone.name, enforcement: quota.enforcement,
             projectedExhaustion: projection(used: used, limit: limit, period))
         index.update(located.key, entry)
     }
@@ -172,5 +207,51 @@ package final class UsageTracker: UsageObserver {
         if overflow { return nil }
         let at = Timestamp(microseconds: period.start.microseconds.addingSaturated(micros))
         return at < period.end ? at : nil
+    }
+
+    // MARK: the shared store
+
+    /// What the shared store must contain: the ledger, and what is admitted or held beyond it.
+    private func sharedCounters() throws(LedgerError) -> [SharedCounter] {
+        let snapshot = board.catalog.load()
+        let now = clock.now()
+        var outstanding: [UsageKey: Int64] = [:]
+        for (units, row) in board.outstanding().values {
+            outstanding[row] = (outstanding[row] ?? 0).addingSaturated(units)
+        }
+        var counters: [SharedCounter] = []
+        try queries.liveUsage(endingAfter: now.adding(seconds: -3 * 86_400)) { stored in
+            guard let number = snapshot.customerIndex(stored.key.customer) else { return }
+            let root = snapshot.customer(snapshot.root(of: number, at: now)).id
+            let used = stored.state.reading(stored.aggregation)
+            let extra = outstanding.removeValue(forKey: stored.key) ?? 0
+            counters.append(
+                SharedCounter(
+                    key: Self.key(stored.key, root), used: used, observed: used - stored.admitted,
+                    granted: stored.admitted.addingSaturated(extra)))
+        }
+        // Admitted or held in a period that has no usage row yet.
+        for (row, units) in outstanding {
+            guard let number = snapshot.customerIndex(row.customer) else { continue }
+            let root = snapshot.customer(snapshot.root(of: number, at: now)).id
+            counters.append(
+                SharedCounter(key: Self.key(row, root), used: 0, observed: 0, granted: units))
+        }
+        return counters
+    }
+
+    private static func delta(_ change: UsageChange, root: CustomerID) -> CounterBatch.Delta {
+        let before = change.before.reading(change.aggregation)
+        let after = change.after.reading(change.aggregation)
+        let admitted = change.admittedAfter - change.admittedBefore
+        let isAdditive = change.aggregation.isAdditive
+        return CounterBatch.Delta(
+            key: key(change.key, root), isAdditive: isAdditive,
+            used: isAdditive ? after - before : after,
+            observed: isAdditive ? after - before - admitted : after)
+    }
+
+    private static func key(_ row: UsageKey, _ root: CustomerID) -> SharedCounterKey {
+        SharedCounterKey(root: root, customer: row.customer, meter: row.meter, period: row.period)
     }
 }

@@ -4,10 +4,15 @@ import MeteringPorts
 import UsageAggregation
 
 /// Spreads the cells of a fold over the rows that the ledger keeps: usage per period, rollups per
-/// hour and day.
+/// hour and day; of the customer and of everybody above it in the tree.
 struct BatchBuilder {
-    let snapshot: CatalogSnapshot
+    let segments: Segments
     let graceMicroseconds: Int64
+
+    init(_ segments: Segments, _ settings: MeteringSettings) {
+        self.segments = segments
+        graceMicroseconds = settings.closingGraceSeconds * 1_000_000
+    }
 
     /// The batch, and the units in it that this process had charged at admission.
     func build(
@@ -16,41 +21,31 @@ struct BatchBuilder {
         var batch = LedgerBatch(
             partition: source.partition, epoch: source.epoch, baseOffset: source.baseOffset,
             nextOffset: source.nextOffset, completeTo: source.completeTo)
-        var usage = RowMerger<UsageKey>()
+        var usage = UsageMerger()
         var rollups = RowMerger<RollupKey>()
-        var admitted: [UsageKey: (all: Int64, here: Int64)] = [:]
         var late: [UsageKey: Adjustment] = [:]
+        let meters = segments.snapshot.meters
         for cell in source.fold.cells {
-            let owner = snapshot.customers[Int(cell.key.customer)]
-            let meter = snapshot.meters[Int(cell.key.meter)]
+            let meter = meters[Int(cell.key.meter)].key
             let at = Timestamp(microseconds: cell.key.segmentStart)
-            for period in Segments.quotaPeriods(
-                at, snapshot, customer: Int(cell.key.customer), meter: Int(cell.key.meter))
-            {
-                let key = UsageKey(customer: owner.id, meter: meter.key, period: period)
-                usage.merge(key, cell.state, cell.aggregation)
-                if cell.admitted != 0 {
-                    let known = admitted[key] ?? (0, 0)
-                    admitted[key] = (known.all + cell.admitted, known.here + cell.admittedHere)
-                }
-                if cell.lateCount > 0 { note(cell, key, source.completeTo, &late) }
-            }
+            let hour = Segments.hour(at).start
             let text = dimensions.text(cell.key.dimensions)
-            for (window, start) in [
-                (RollupWindow.hour, Segments.hour(at).start),
-                (.day, Segments.day(at, owner.zone).start),
-            ] {
-                let key = RollupKey(
-                    customer: owner.id, meter: meter.key, window: window, start: start,
-                    dimensions: text)
-                rollups.merge(key, cell.state, cell.aggregation)
+            segments.snapshot.lineage(of: Int(cell.key.customer), at: at) { owner, segment in
+                for period in Segments.periods(of: owner, meter: Int(cell.key.meter), at: at) {
+                    let key = UsageKey(customer: owner.id, meter: meter, period: period)
+                    usage.merge(key, segment, cell, at)
+                    if cell.lateCount > 0 { note(cell, key, source.completeTo, &late) }
+                }
+                let day = Segments.day(at, owner.zone).start
+                for (window, start) in [(RollupWindow.hour, hour), (.day, day)] {
+                    let key = RollupKey(
+                        customer: owner.id, meter: meter, window: window, start: start,
+                        dimensions: text)
+                    rollups.merge(key, cell.state, cell.aggregation)
+                }
             }
         }
-        batch.usage = usage.rows.map {
-            UsageDelta(
-                key: $0.key, aggregation: $0.aggregation, delta: $0.state,
-                admitted: admitted[$0.key]?.all ?? 0)
-        }
+        batch.usage = usage.deltas
         batch.rollups = rollups.rows.map {
             RollupDelta(
                 customer: $0.key.customer, meter: $0.key.meter, window: $0.key.window,
@@ -62,7 +57,7 @@ struct BatchBuilder {
         batch.setAside = source.setAside
         batch.admissions = source.admissions
         batch.reservations = source.reservations
-        return (batch, admitted.mapValues(\.here))
+        return (batch, usage.admittedHere)
     }
 
     /// Late usage of a period that is closed by now is listed, so that it can be billed apart.
@@ -76,6 +71,54 @@ struct BatchBuilder {
         entry.count += cell.lateCount
         entry.value += cell.lateValue
         late[key] = entry
+    }
+}
+
+/// Merges cells that fall on the same row and are scored by the same quotas.
+struct UsageMerger {
+    private struct Place: Hashable {
+        var key: UsageKey
+        /// Where the segment of entitlements begins that the events lie in.
+        var segmentStart: Timestamp
+    }
+
+    private var unsorted: [UsageDelta] = []
+    private var rows: Set<UsageKey> = []
+    private var hasSplitRow = false
+    private var indexes: [Place: Int] = [:]
+
+    mutating func merge(
+        _ key: UsageKey, _ segment: EntitlementSegment, _ cell: FoldCell, _ at: Timestamp
+    ) {
+        let place = Place(key: key, segmentStart: segment.start)
+        let isSplit = segment.start > key.period.start || segment.end < key.period.end
+        if let index = indexes[place] {
+            // Bounded by the batch's magnitude (see PartitionFold), so it cannot overflow.
+            unsorted[index].delta.merge(cell.state, cell.aggregation)
+            unsorted[index].admitted += cell.admitted
+            unsorted[index].admittedHere += cell.admittedHere
+        } else {
+            indexes[place] = unsorted.count
+            if isSplit, !rows.insert(key).inserted { hasSplitRow = true }
+            unsorted.append(
+                UsageDelta(
+                    key: key, aggregation: cell.aggregation, delta: cell.state,
+                    admitted: cell.admitted, admittedHere: cell.admittedHere, scoredAt: at))
+        }
+    }
+
+    /// Deltas of one row come in the order of time: what was used under the earlier terms had been
+    /// used when the later ones began.
+    var deltas: [UsageDelta] {
+        hasSplitRow ? unsorted.sorted { $0.scoredAt < $1.scoredAt } : unsorted
+    }
+
+    var admittedHere: [UsageKey: Int64] {
+        var units: [UsageKey: Int64] = [:]
+        for delta in unsorted where delta.admitted != 0 {
+            units[delta.key, default: 0] += delta.admittedHere
+        }
+        return units
     }
 }
 

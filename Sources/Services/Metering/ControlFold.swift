@@ -14,7 +14,7 @@ struct ControlFold {
     func take(
         type: String, id: String, fields: ControlEvent.Fields, fingerprint: UInt64
     ) -> EventProblem? {
-        let content = interpreter.snapshot.hash.hash(fields[.quantity])
+        let content = interpreter.hash.hash(fields[.quantity])
         switch type {
         case ControlEvent.admissionType:
             return admission(fields, fingerprint: fingerprint, content: content)
@@ -47,7 +47,7 @@ struct ControlFold {
         guard let quantity = Int64(fields[.quantity]), quantity >= 0 else {
             return malformed(ControlEvent.admissionType)
         }
-        guard let customer = snapshot.customerIndex(customerID),
+        guard let customer = snapshot.liveCustomer(customerID),
             let meterIndex = snapshot.meterIndex(MeterKey(fields[.meter]))
         else {
             return EventProblem(code: "unknown_customer", detail: fields[.customer])

@@ -11,13 +11,16 @@ import UsageAggregation
 ///
 /// Used from one thread.
 final class EventInterpreter {
-    let snapshot: CatalogSnapshot
+    private(set) var segments: Segments
+    let hash: KeyHash
     let settings: MeteringSettings
     let counters: MeteringCounters
     let instance: String
     var dimensions = DimensionNames()
     var dedupe: DedupeIndex
-    private var segments: SegmentCache
+    private var cache = SegmentCache()
+    /// What the decoder was made for; the same in every snapshot adopted.
+    private let definitions: CompiledDefinitions
     private let decoder: EventDecoder
     private let controlSlot: Int
     private var pending: [PendingValue] = []
@@ -31,20 +34,33 @@ final class EventInterpreter {
         var dimensions: Int32
     }
 
+    /// - Parameter cuts: instants that no cell of a fold may straddle, ascending.
     init(
         snapshot: CatalogSnapshot, settings: MeteringSettings, counters: MeteringCounters,
-        instance: String, dedupe: consuming DedupeIndex
+        instance: String, dedupe: consuming DedupeIndex, cuts: [Timestamp] = []
     ) {
-        self.snapshot = snapshot
+        segments = Segments(snapshot: snapshot, cuts: cuts)
+        hash = snapshot.hash
+        definitions = snapshot.definitions
         self.settings = settings
         self.counters = counters
         self.instance = instance
         self.dedupe = dedupe
-        segments = SegmentCache(
-            customerCount: snapshot.customers.count, meterCount: snapshot.meters.count)
         controlSlot = snapshot.paths.count
         decoder = EventDecoder(
             plan: Self.plan(snapshot), maximumBytes: settings.maximumEventBytes)
+    }
+
+    var snapshot: CatalogSnapshot { segments.snapshot }
+
+    /// Goes on with other customers and entitlements but the same definitions: numbers of customers
+    /// and meters stay what they are, so a fold that has begun may go on too.
+    /// - Returns: false when the definitions differ, which takes an interpreter of their own.
+    func adopt(_ next: CatalogSnapshot) -> Bool {
+        guard next.definitions === definitions else { return false }
+        segments = Segments(snapshot: next, cuts: segments.cuts)
+        cache.removeAll()
+        return true
     }
 
     /// Slots of the catalog's paths, then those of Tollgate's own events.
@@ -90,9 +106,9 @@ final class EventInterpreter {
     private func take(
         _ event: borrowing DecodedEvent, _ info: LogRecordInfo, into target: PartitionFold
     ) -> EventProblem? {
-        let hash = snapshot.hash
+        let hash = hash
         let meters = event.withAttribute(.type) { type in
-            snapshot.metersOfType(hash.hash(type), type)
+            definitions.metersOfType(hash.hash(type), type)
         }
         if meters.isEmpty {
             return takeOther(event, info, into: target)
@@ -142,7 +158,7 @@ final class EventInterpreter {
                 if meter.aggregation == .unique {
                     let member = event.withValue(slot) { kind, text in
                         kind == .string || kind == .number || kind == .boolean
-                            ? snapshot.hash.hash(text) : nil
+                            ? hash.hash(text) : nil
                     }
                     guard let member else { return EventValues.missing(snapshot, meter) }
                     item.member = member
@@ -166,7 +182,7 @@ final class EventInterpreter {
         var hash = UInt64(truncatingIfNeeded: meter.meterIndex) &+ 1
         for group in meter.groupBySlots {
             let part = event.withValue(group.slot) { kind, text in
-                snapshot.hash.hash(text) ^ UInt64(kind == .missing || kind == .null ? 1 : 0)
+                self.hash.hash(text) ^ UInt64(kind == .missing || kind == .null ? 1 : 0)
             }
             hash = (hash ^ part) &* 0x9e37_79b9_7f4a_7c15
             hash ^= hash >> 31
@@ -185,7 +201,7 @@ final class EventInterpreter {
         _ event: borrowing DecodedEvent, _ at: Timestamp, _ info: LogRecordInfo,
         _ target: PartitionFold
     ) -> Bool {
-        let fingerprint = Self.fingerprint(event, snapshot.hash)
+        let fingerprint = Self.fingerprint(event, hash)
         var content = UInt64(bitPattern: at.microseconds)
         for item in pending {
             content =
@@ -220,10 +236,10 @@ final class EventInterpreter {
         member: UInt64, dimensions: Int32, admitted: Int64, admittedHere: Int64, isLate: Bool,
         to target: PartitionFold
     ) {
-        let start = segments.start(
+        let start = cache.start(
             customer: Int32(truncatingIfNeeded: customer),
             meter: Int32(truncatingIfNeeded: meter), at: at
-        ) { Segments.around(at, snapshot, customer: customer, meter: meter) }
+        ) { segments.around(at, customer: customer, meter: meter) }
         let key = FoldKey(
             customer: Int32(truncatingIfNeeded: customer),
             meter: Int32(truncatingIfNeeded: meter), segmentStart: start,
@@ -254,7 +270,7 @@ final class EventInterpreter {
             }
         }
         let id = event.withAttribute(.id) { Self.text($0) }
-        let mac = String(snapshot.hash.hash(fields.canonicalText(type: type, id: id)), radix: 16)
+        let mac = String(hash.hash(fields.canonicalText(type: type, id: id)), radix: 16)
         guard mac == fields[.mac] else {
             return EventProblem(
                 code: "reserved_type",
@@ -262,7 +278,7 @@ final class EventInterpreter {
         }
         var at = info.appendedAt
         _ = Self.readTime(event, info.appendedAt, settings, &at)
-        let fingerprint = Self.fingerprint(event, snapshot.hash)
+        let fingerprint = Self.fingerprint(event, hash)
         counters.control.add(1, ordering: .relaxed)
         return ControlFold(interpreter: self, target: target, info: info, at: at)
             .take(type: type, id: id, fields: fields, fingerprint: fingerprint)

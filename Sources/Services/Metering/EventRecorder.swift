@@ -74,7 +74,7 @@ package final class EventRecorder: EventIngest {
         }
         guard event.kind == .quarantine else { return true }
         if event.reason == "unknown_customer" {
-            return snapshot.customerIndex(CustomerID(event.subject)) != nil
+            return snapshot.liveCustomer(CustomerID(event.subject)) != nil
         }
         return snapshot.customerIndex(ofSubject: SubjectID(event.subject)) != nil
     }
@@ -91,28 +91,35 @@ package final class EventRecorder: EventIngest {
 
     private func takeChecker() -> Checker {
         let generation = catalog.generation
-        let reused = idle.withLock { stack -> Checker? in
-            while let checker = stack.popLast() {
-                if checker.generation == generation { return checker }
-            }
-            return nil
+        guard let checker = idle.withLock({ $0.popLast() }) else {
+            return Checker(catalog.load(), generation: generation, settings: settings)
         }
-        return reused
-            ?? Checker(snapshot: catalog.load(), generation: generation, settings: settings)
+        if checker.generation == generation { return checker }
+        let snapshot = catalog.load()
+        return checker.adopt(snapshot, generation: generation)
+            ? checker : Checker(snapshot, generation: generation, settings: settings)
     }
 
     /// One thread's decoder with the snapshot it was made for.
     private final class Checker: @unchecked Sendable {
         // SAFETY: taken out of the pool by one caller at a time; the pool's Mutex orders the hand-over.
-        let generation: Int64
-        private let snapshot: CatalogSnapshot
+        private(set) var generation: Int64
+        private var snapshot: CatalogSnapshot
         private let decoder: EventDecoder
 
-        init(snapshot: CatalogSnapshot, generation: Int64, settings: MeteringSettings) {
+        init(_ snapshot: CatalogSnapshot, generation: Int64, settings: MeteringSettings) {
             self.snapshot = snapshot
             self.generation = generation
             decoder = EventDecoder(
                 plan: EventInterpreter.plan(snapshot), maximumBytes: settings.maximumEventBytes)
+        }
+
+        /// - Returns: false when the definitions are other ones, which takes another decoder.
+        func adopt(_ next: CatalogSnapshot, generation: Int64) -> Bool {
+            guard next.definitions === snapshot.definitions else { return false }
+            snapshot = next
+            self.generation = generation
+            return true
         }
 
         func problem(

@@ -3,7 +3,6 @@ import Foundation
 package import Logging
 package import MeteringModel
 package import MeteringPorts
-import QuotaEngine
 import Synchronization
 import UsageAggregation
 
@@ -26,11 +25,14 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
     private let observer: any UsageObserver
     private let settings: MeteringSettings
     private let instance: String
+    private let limit: LimitRule
     private let clock: WallClock
     private let logger: Logger
     private let isStopping = Atomic<Bool>(false)
     private let finished = DispatchSemaphore(value: 0)
     private let state: Mutex<SharedState>
+    /// Set before it starts.
+    private var thread: Thread?
     private let work = Mutex<[@Sendable (MeteringPipeline) -> Void]>([])
 
     /// However long commits take, they are not further apart than this.
@@ -56,10 +58,12 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
     private var nextPrune: UInt64 = 0
     private var isTailing = false
 
+    /// - Parameter limit: what crossings are scored by.
     package init(
         reader: any EventLogReader, ledger: any UsageLedger, queries: any LedgerQueries,
         catalog: CurrentCatalog, observer: any UsageObserver, settings: MeteringSettings,
-        counters: MeteringCounters, instance: String, clock: WallClock, logger: Logger
+        counters: MeteringCounters, instance: String, clock: WallClock, logger: Logger,
+        limit: @escaping LimitRule = { quota, _, _ in quota.limit }
     ) {
         self.reader = reader
         self.ledger = ledger
@@ -69,6 +73,7 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
         self.settings = settings
         self.counters = counters
         self.instance = instance
+        self.limit = limit
         self.clock = clock
         self.logger = logger
         state = Mutex(SharedState())
@@ -84,6 +89,7 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
             run()
             finished.signal()
         }
+        self.thread = thread
         thread.name = "tollgate-metering"
         thread.stackSize = 8 << 20
         thread.start()
@@ -110,6 +116,13 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
                 }
             }
         }
+    }
+
+    /// Lends the identities that are remembered to `body`, which gives them back with nothing new
+    /// among them. Does nothing when called from another thread than the pipeline's.
+    func lendIdentities(_ body: (consuming DedupeIndex) -> DedupeIndex) {
+        guard let thread, Thread.current === thread else { return }
+        interpreter.dedupe = body(interpreter.takeDedupe())
     }
 
     // MARK: what others may ask
@@ -258,13 +271,12 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
 
     /// Tries once. Folds whose batch the ledger does not take stay dirty.
     private func commitTogether(_ dirty: [PartitionFold]) {
-        let snapshot = interpreter.snapshot
-        let builder = BatchBuilder(
-            snapshot: snapshot, graceMicroseconds: settings.closingGraceSeconds * 1_000_000)
+        let score = CrossingScore(snapshot: interpreter.snapshot, limit: limit)
+        let builder = BatchBuilder(interpreter.segments, settings)
         let built = dirty.map { builder.build($0, dimensions: interpreter.dimensions) }
         let start = DispatchTime.now().uptimeNanoseconds
         let results = ledger.commitAll(built.map(\.batch)) { index, change in
-            Self.score(change, snapshot, at: built[index].batch.completeTo)
+            score.crossings(of: change, at: built[index].batch.completeTo)
         }
         let spent = (DispatchTime.now().uptimeNanoseconds - start) / 1_000
         counters.commitMicrosecondsTotal.add(Int64(spent), ordering: .relaxed)
@@ -279,16 +291,15 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
 
     /// Tries until the ledger has the batch, or has another owner's.
     private func commit(_ fold: PartitionFold) {
-        let snapshot = interpreter.snapshot
-        let builder = BatchBuilder(
-            snapshot: snapshot, graceMicroseconds: settings.closingGraceSeconds * 1_000_000)
+        let score = CrossingScore(snapshot: interpreter.snapshot, limit: limit)
+        let builder = BatchBuilder(interpreter.segments, settings)
         var (batch, admittedHere) = builder.build(fold, dimensions: interpreter.dimensions)
         var attempt = 0
         while true {
             let start = DispatchTime.now().uptimeNanoseconds
             do throws(LedgerError) {
                 let done = try ledger.commit(batch) { change in
-                    Self.score(change, snapshot, at: batch.completeTo)
+                    score.crossings(of: change, at: batch.completeTo)
                 }
                 let spent = (DispatchTime.now().uptimeNanoseconds - start) / 1_000
                 counters.commitMicrosecondsTotal.add(Int64(spent), ordering: .relaxed)
@@ -329,9 +340,10 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
         observer.usageCommitted(
             CommittedUsage(
                 partition: batch.partition, epoch: batch.epoch, baseOffset: batch.baseOffset,
-                nextOffset: batch.nextOffset, completeTo: batch.completeTo, changes: done.changes,
-                admittedHere: admittedHere, newCrossings: done.newCrossings,
-                reservations: batch.reservations, admissions: batch.admissions))
+                nextOffset: batch.nextOffset, completeTo: batch.completeTo,
+                changes: done.changes.mergedByRow(), admittedHere: admittedHere,
+                newCrossings: done.newCrossings, reservations: batch.reservations,
+                admissions: batch.admissions))
         reader.commitInformational([batch.partition: batch.nextOffset])
     }
 
@@ -362,25 +374,6 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
         }
     }
 
-    private static func score(
-        _ change: UsageChange, _ snapshot: CatalogSnapshot, at: Timestamp
-    ) -> [Crossing] {
-        guard let customer = snapshot.customerIndex(change.key.customer),
-            let meter = snapshot.meterIndex(change.key.meter)
-        else { return [] }
-        let owner = snapshot.customers[customer]
-        var crossings: [Crossing] = []
-        for index in owner.quotas(ofMeter: meter) {
-            let quota = snapshot.quotas[index]
-            let period = quota.rule.period(containing: change.key.period.start, zone: owner.zone)
-            guard period == change.key.period else { continue }
-            crossings += QuotaRules.crossings(
-                quota: quota, period: period, before: change.before.reading(quota.aggregation),
-                after: change.after.reading(quota.aggregation), at: at)
-        }
-        return crossings
-    }
-
     // MARK: catalog and partitions
 
     private func adoptCatalog() {
@@ -388,8 +381,10 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
         guard generation != catalogGeneration else { return }
         flushAll()
         catalogGeneration = generation
+        let next = catalog.load()
+        if interpreter.adopt(next) { return }
         interpreter = EventInterpreter(
-            snapshot: catalog.load(), settings: settings, counters: counters, instance: instance,
+            snapshot: next, settings: settings, counters: counters, instance: instance,
             dedupe: interpreter.takeDedupe())
     }
 

@@ -6,14 +6,6 @@ package import MeteringPorts
 import Synchronization
 import UsageAggregation
 
-/// A reader of the whole log, apart from the pipeline's, for recounting.
-package protocol LogReplay: AnyObject, Sendable {
-    /// Hands over every kept record of every partition, in order within each; blocking.
-    func replay(
-        _ body: (LogRecordInfo, _ headers: RawSpan, _ value: RawSpan) -> Void
-    ) throws(EventLogError)
-}
-
 /// Recounts everything from the log and compares: ledger rows, rollup totals, this process's
 /// counters and the shared store. Reads only; safe while the service runs.
 package final class Reconciler: Sendable {
@@ -46,6 +38,7 @@ package final class Reconciler: Sendable {
 
     /// The stores at one point between two commits.
     private struct Cut: Sendable {
+        var snapshot: CatalogSnapshot
         var positions: [PartitionClaim]
         var usage: [StoredUsage]
         var totals: [MeterTotal]
@@ -53,20 +46,19 @@ package final class Reconciler: Sendable {
     }
 
     package func reconcile() async throws(QueryError) -> ReconcileReport {
-        let snapshot = catalog.load()
-        let taken = await pipeline.betweenCommits { [self] in takeCut(snapshot) }
+        let taken = await pipeline.betweenCommits { [self] in takeCut() }
         let cut: Cut
         switch taken {
         case .success(let found): cut = found
         case .failure(let error): throw QueryError(code: .unavailable, message: error.message)
         }
         let recounted = await BlockingWork.run("tollgate-recount") { [self] in
-            recount(snapshot, cut)
+            recount(cut)
         }
         switch recounted {
         case .failure(let error): throw QueryError(code: .unavailable, message: error.message)
         case .success(var report):
-            await compareShared(snapshot, cut, &report)
+            await compareShared(cut, &report)
             report.drifts.sort {
                 ($0.store, $0.customer, $0.meter) < ($1.store, $1.customer, $1.meter)
             }
@@ -74,24 +66,26 @@ package final class Reconciler: Sendable {
         }
     }
 
-    private func takeCut(_ snapshot: CatalogSnapshot) -> Result<Cut, LedgerError> {
+    private func takeCut() -> Result<Cut, LedgerError> {
+        let snapshot = catalog.load()
         do throws(LedgerError) {
             var cut = Cut(
-                positions: try queries.positions(), usage: [], totals: try queries.totals(),
+                snapshot: snapshot, positions: try queries.positions(), usage: [],
+                totals: try queries.totals(),
                 counters: [])
             var usage: [StoredUsage] = []
             try queries.liveUsage(endingAfter: .distantPast) { usage.append($0) }
             cut.usage = usage
             for row in usage {
-                guard let customer = snapshot.customerIndex(row.key.customer),
+                guard let customer = snapshot.liveCustomer(row.key.customer),
                     let meter = snapshot.meterIndex(row.key.meter)
                 else { continue }
-                for index in snapshot.customers[customer].quotas(ofMeter: meter) {
-                    let quota = snapshot.quotas[index]
-                    guard
-                        let used = counterReading(quota.customer, quota.feature, row.key.period)
-                    else { continue }
-                    cut.counters.append((row.key, quota.feature, used))
+                let owner = snapshot.customer(customer)
+                for feature in Self.features(of: owner, meter: meter, in: row.key.period) {
+                    guard let used = counterReading(owner.id, feature, row.key.period) else {
+                        continue
+                    }
+                    cut.counters.append((row.key, feature, used))
                 }
             }
             return .success(cut)
@@ -100,58 +94,44 @@ package final class Reconciler: Sendable {
         }
     }
 
-    private func recount(
-        _ snapshot: CatalogSnapshot, _ cut: Cut
-    ) -> Result<ReconcileReport, EventLogError> {
-        let counters = MeteringCounters()
-        let interpreter = EventInterpreter(
-            snapshot: snapshot, settings: settings, counters: counters, instance: "",
-            dedupe: DedupeIndex(windowSeconds: settings.dedupeWindowSeconds))
-        let ends = Dictionary(
-            uniqueKeysWithValues: cut.positions.map { ($0.partition, $0.nextOffset) })
-        let builder = BatchBuilder(
-            snapshot: snapshot, graceMicroseconds: settings.closingGraceSeconds * 1_000_000)
-        var folds: [Int32: PartitionFold] = [:]
+    /// Features with a quota on the meter at any time of the period.
+    private static func features(
+        of owner: CompiledCustomer, meter: Int, in period: Period
+    ) -> Set<FeatureKey> {
+        var features: Set<FeatureKey> = []
+        for segment in owner.segments
+        where segment.start < period.end && period.start < segment.end {
+            for index in segment.quotas(ofMeter: meter) {
+                features.insert(segment.quotaEntitlement(index).feature)
+            }
+        }
+        return features
+    }
+
+    private func recount(_ cut: Cut) -> Result<ReconcileReport, EventLogError> {
+        let snapshot = cut.snapshot
+        let recount = LogRecount(snapshot: snapshot, settings: settings, replay: replay)
+        let builder = BatchBuilder(recount.segments, settings)
         var usage: [UsageKey: (Aggregation, UsageState)] = [:]
         var rollups: [RollupKey: (Aggregation, UsageState)] = [:]
-        var read: Int64 = 0
-        func drain(_ fold: PartitionFold) {
-            let (batch, _) = builder.build(fold, dimensions: interpreter.dimensions)
-            for row in batch.usage {
-                var known = usage[row.key] ?? (row.aggregation, UsageState())
-                known.1.merge(row.delta, row.aggregation)
-                usage[row.key] = known
-            }
-            for row in batch.rollups where row.window == .day {
-                let key = RollupKey(
-                    customer: row.customer, meter: row.meter, window: .day,
-                    start: .distantPast, dimensions: "")
-                var known = rollups[key] ?? (row.aggregation, UsageState())
-                known.1.merge(row.delta, row.aggregation)
-                rollups[key] = known
-            }
-            fold.committed()
-        }
+        let read: Int64
         do throws(EventLogError) {
-            try replay.replay { info, headers, value in
-                guard info.offset < ends[info.partition] ?? 0 else { return }
-                let fold =
-                    folds[info.partition]
-                    ?? PartitionFold(
-                        claim: PartitionClaim(
-                            partition: info.partition, epoch: 0, nextOffset: info.offset,
-                            completeTo: nil))
-                folds[info.partition] = fold
-                interpreter.interpret(info, headers, value, into: fold)
-                read += 1
-                if fold.recordCount >= 50_000 || fold.magnitude > 1 << 61 { drain(fold) }
+            read = try recount.run(upTo: cut.positions) { fold, dimensions in
+                let (batch, _) = builder.build(fold, dimensions: dimensions)
+                for row in batch.usage {
+                    usage[row.key, default: (row.aggregation, UsageState())].1
+                        .merge(row.delta, row.aggregation)
+                }
+                for row in batch.rollups where row.window == .day {
+                    let key = Self.total(row.customer, row.meter)
+                    rollups[key, default: (row.aggregation, UsageState())].1
+                        .merge(row.delta, row.aggregation)
+                }
             }
         } catch {
             return .failure(error)
         }
-        for partition in folds.keys.sorted() {
-            if let fold = folds[partition] { drain(fold) }
-        }
+        let counters = recount.counters
         var report = ReconcileReport(
             eventsRead: read, eventsCounted: counters.counted.load(ordering: .relaxed),
             duplicates: counters.duplicates.load(ordering: .relaxed),
@@ -159,21 +139,36 @@ package final class Reconciler: Sendable {
             filtered: counters.filtered.load(ordering: .relaxed),
             controlEvents: counters.holds.load(ordering: .relaxed), rowsCompared: 0, drifts: [],
             notes: [])
-        if snapshot.revision > 1 {
-            report.notes.append(
-                "the log is recounted under catalog revision \(snapshot.revision); rows whose "
-                    + "plan, period or meter has changed since their events are listed as drift")
-        }
         compare(cut, usage, rollups, &report)
+        if !report.drifts.isEmpty {
+            report.notes.append(
+                "the log is recounted under revision \(snapshot.revision) as it stands: usage of "
+                    + "subjects and customers that were moved or deleted after their events, and of "
+                    + "meters whose events were defined anew, counts where it belongs now")
+        }
         return .success(report)
+    }
+
+    private static func total(_ customer: CustomerID, _ meter: MeterKey) -> RollupKey {
+        RollupKey(
+            customer: customer, meter: meter, window: .day, start: .distantPast, dimensions: "")
+    }
+
+    /// Whether the timeline keeps the row; one that it does not is left over from other terms.
+    private static func isKept(_ key: UsageKey, _ snapshot: CatalogSnapshot) -> Bool {
+        guard let customer = snapshot.liveCustomer(key.customer),
+            let meter = snapshot.meterIndex(key.meter)
+        else { return false }
+        return Segments.counts(key.period, of: snapshot.customer(customer), meter: meter)
     }
 
     private func compare(
         _ cut: Cut, _ usage: [UsageKey: (Aggregation, UsageState)],
         _ rollups: [RollupKey: (Aggregation, UsageState)], _ report: inout ReconcileReport
     ) {
+        let snapshot = cut.snapshot
         var open = usage
-        for row in cut.usage {
+        for row in cut.usage where Self.isKept(row.key, snapshot) {
             let recounted = open.removeValue(forKey: row.key)?.1
             note(
                 "ledger", row.key, recounted?.reading(row.aggregation) ?? 0,
@@ -181,10 +176,8 @@ package final class Reconciler: Sendable {
         }
         for (key, value) in open { note("ledger", key, value.1.reading(value.0), 0, &report) }
         var totals = rollups
-        for total in cut.totals {
-            let key = RollupKey(
-                customer: total.customer, meter: total.meter, window: .day, start: .distantPast,
-                dimensions: "")
+        for total in cut.totals where snapshot.liveCustomer(total.customer) != nil {
+            let key = Self.total(total.customer, total.meter)
             let recounted = totals.removeValue(forKey: key)
             report.rowsCompared += 1
             let value = recounted.map { $0.1.reading($0.0) } ?? 0
@@ -223,17 +216,20 @@ package final class Reconciler: Sendable {
 
     /// The shared store is compared with the ledger as it is now: it may be a moment behind.
     private func compareShared(
-        _ snapshot: CatalogSnapshot, _ cut: Cut, _ report: inout ReconcileReport
+        _ cut: Cut, _ report: inout ReconcileReport
     ) async {
         guard let shared else { return }
+        let snapshot = cut.snapshot
         var keys: [SharedCounterKey] = []
         var values: [Int64] = []
         let now = Timestamp(microseconds: Int64(Date().timeIntervalSince1970 * 1_000_000))
-        for row in cut.usage where row.key.period.end > now {
-            guard let customer = snapshot.customerIndex(row.key.customer) else { continue }
+        for row in cut.usage
+        where row.key.period.end > now && Self.isKept(row.key, snapshot) {
+            guard let customer = snapshot.liveCustomer(row.key.customer) else { continue }
             keys.append(
                 SharedCounterKey(
-                    root: snapshot.customers[customer].root, customer: row.key.customer,
+                    root: snapshot.customer(snapshot.root(of: customer, at: now)).id,
+                    customer: row.key.customer,
                     meter: row.key.meter, period: row.key.period))
             values.append(row.state.reading(row.aggregation))
         }

@@ -1,8 +1,17 @@
 import Entitlements
 import MeteringModel
 
-/// Stretches of time in which a customer's hour, day and quota periods are all constant.
-enum Segments {
+/// Where in time an event counts: its hour, its customer's day, and the periods of its customer's
+/// quotas and of those of every customer above it in the tree.
+///
+/// A quota's period counts all usage that falls in it, from its start to its end, as soon as the
+/// quota's rule is in force during any part of it. So a row is made of the log and the timeline
+/// alone: when a rule changes in mid-period, the rows of both rules are whole.
+struct Segments {
+    let snapshot: CatalogSnapshot
+    /// Instants that no segment may straddle, ascending.
+    var cuts: [Timestamp] = []
+
     private static let dayRule = PeriodRule(unit: .day, anchor: .calendar)
 
     static func hour(_ at: Timestamp) -> Period {
@@ -14,31 +23,78 @@ enum Segments {
         dayRule.period(containing: at, zone: zone)
     }
 
-    /// The distinct periods that a customer's quotas on one meter count `at` in.
-    static func quotaPeriods(
-        _ at: Timestamp, _ snapshot: CatalogSnapshot, customer: Int, meter: Int
+    /// The longest stretch of time around `at` in which everything that an event of the customer
+    /// counts in, and every quota it is scored by, stays the same.
+    func around(_ at: Timestamp, customer: Int, meter: Int) -> Period {
+        var stretch = Self.hour(at)
+        func narrow(_ start: Timestamp, _ end: Timestamp) {
+            if start > stretch.start { stretch.start = start }
+            if end < stretch.end { stretch.end = end }
+        }
+        for cut in cuts {
+            if cut <= at { narrow(cut, stretch.end) } else { narrow(stretch.start, cut) }
+        }
+        snapshot.lineage(of: customer, at: at) { owner, segment in
+            narrow(segment.start, segment.end)
+            let day = Self.day(at, owner.zone)
+            narrow(day.start, day.end)
+            Self.forEachRule(of: owner, meter: meter, at: at) { period, _ in
+                narrow(period.start, period.end)
+            }
+        }
+        return stretch
+    }
+
+    /// The periods that a customer counts `at` in, each once.
+    static func periods(
+        of owner: CompiledCustomer, meter: Int, at: Timestamp
     ) -> [Period] {
-        let owner = snapshot.customers[customer]
         var periods: [Period] = []
-        for quota in owner.quotas(ofMeter: meter) {
-            let period = snapshot.quotas[quota].rule.period(containing: at, zone: owner.zone)
-            if !periods.contains(period) { periods.append(period) }
+        forEachRule(of: owner, meter: meter, at: at) { period, isCounted in
+            if isCounted, !periods.contains(period) { periods.append(period) }
         }
         return periods
     }
 
-    static func around(
-        _ at: Timestamp, _ snapshot: CatalogSnapshot, customer: Int, meter: Int
-    ) -> Period {
-        var segment = hour(at)
-        func narrow(_ other: Period) {
-            if other.start > segment.start { segment.start = other.start }
-            if other.end < segment.end { segment.end = other.end }
+    /// Whether usage in `period` is kept in a row of its own.
+    static func counts(_ period: Period, of owner: CompiledCustomer, meter: Int) -> Bool {
+        var isCounted = false
+        forEachRule(of: owner, meter: meter, at: period.start) { found, counts in
+            if counts, found == period { isCounted = true }
         }
-        narrow(day(at, snapshot.customers[customer].zone))
-        for period in quotaPeriods(at, snapshot, customer: customer, meter: meter) {
-            narrow(period)
+        return isCounted
+    }
+
+    /// The period around `at` of every rule that the timeline has for the meter at any time, and
+    /// whether the rule is in force during some of that period. May name one several times.
+    private static func forEachRule(
+        of owner: CompiledCustomer, meter: Int, at: Timestamp, _ body: (Period, Bool) -> Void
+    ) {
+        var known: [(rule: PeriodRule, period: Period)] = []
+        func visit(_ segment: EntitlementSegment) {
+            for index in segment.quotas(ofMeter: meter) {
+                let rule = segment.rule(ofQuota: index)
+                let period: Period
+                if let found = known.first(where: { $0.rule == rule }) {
+                    period = found.period
+                } else {
+                    period = rule.period(containing: at, zone: owner.zone)
+                    known.append((rule, period))
+                }
+                body(period, segment.start < period.end && period.start < segment.end)
+            }
         }
-        return segment
+        if owner.nextBoundary(after: .distantPast) == nil {
+            visit(owner.segment(at: at))
+        } else {
+            for segment in owner.segments { visit(segment) }
+        }
+    }
+}
+
+extension CatalogSnapshot {
+    /// The number of a customer that has not been removed.
+    func liveCustomer(_ id: CustomerID) -> Int? {
+        customerIndex(id).flatMap { customer($0).isRemoved ? nil : $0 }
     }
 }

@@ -34,10 +34,10 @@ package final class UsageReports: UsageReporting {
         window: UsageWindow, groupBy: [String]
     ) throws(QueryError) -> UsageReport {
         let snapshot = catalog.load()
-        guard let index = snapshot.customerIndex(customer) else {
+        guard let index = snapshot.liveCustomer(customer) else {
             throw QueryError(code: .notFound, message: "no customer \(customer)")
         }
-        let zone = snapshot.customers[index].zone
+        let zone = snapshot.customer(index).zone
         let (meter, key) = try resolve(feature, snapshot)
         let unknown = groupBy.filter { name in !meter.groupBy.contains { $0.name == name } }
         if let name = unknown.first {
@@ -171,9 +171,24 @@ package final class UsageReports: UsageReporting {
 
     package func totals() throws(QueryError) -> [MeterTotal] {
         do throws(LedgerError) {
-            return try queries.totals()
+            let snapshot = catalog.load()
+            return try queries.totals().map { total in
+                var total = total
+                total.isBillable = Self.isBillable(total.customer, snapshot)
+                return total
+            }
         } catch {
             throw QueryError(code: .unavailable, message: error.message)
+        }
+    }
+
+    /// By the environment; one that is not known any more goes by its name (`acme#sandbox`).
+    private static func isBillable(_ id: CustomerID, _ snapshot: CatalogSnapshot) -> Bool {
+        if let number = snapshot.customerIndex(id) {
+            return snapshot.customer(number).environment.isBillable
+        }
+        return !Environment.allCases.contains { environment in
+            !environment.isBillable && id.rawValue.hasSuffix("#\(environment.rawValue)")
         }
     }
 

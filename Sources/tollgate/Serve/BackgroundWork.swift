@@ -4,12 +4,14 @@ import KafkaEventLog
 import Logging
 import Metering
 import MeteringPorts
+import Provisioning
+import SQLCatalog
 
 /// What happens by the clock rather than by request.
 enum BackgroundWork {
     static func start(
-        gate: QuotaGate, shared: SharedCounterSync?, recorder: EventRecorder,
-        control: any LedgerControl, log: EventLogParts, alertsTopic: String, logger: Logger
+        control: ControlParts, following: ContractFollowing, gate: QuotaGate,
+        shared: SharedCounterSync?, recorder: EventRecorder, ledger: any LedgerControl, log: EventLogParts, alertsTopic: String, logger: Logger
     ) -> [Task<Void, Never>] {
         var tasks = [
             Task {
@@ -17,7 +19,21 @@ enum BackgroundWork {
                     await gate.expireReservations()
                     try? await Task.sleep(for: .seconds(1))
                 }
-            }
+            },
+            Task { await control.engine.follow() },
+            Task {
+                await control.engine.watchBoundaries { await following.boundaryPassed($0, $1) }
+            },
+            Task {
+                while !Task.isCancelled {
+                    do throws(ControlStoreError) {
+                        try control.store.prune(now: control.engine.clock.now())
+                    } catch {
+                        logger.warning("old answers stay: \(error.message)")
+                    }
+                    try? await Task.sleep(for: .seconds(600))
+                }
+            },
         ]
         if let shared {
             tasks.append(
@@ -30,7 +46,7 @@ enum BackgroundWork {
         }
         if let producer = log.alerts {
             let dispatcher = CrossingDispatcher(
-                control: control, sink: KafkaCrossingSink(producer: producer), logger: logger)
+                control: ledger, sink: KafkaCrossingSink(producer: producer), logger: logger)
             tasks.append(Task { await dispatcher.run() })
         }
         return tasks

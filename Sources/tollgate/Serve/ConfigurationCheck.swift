@@ -13,13 +13,14 @@ enum ConfigurationCheck {
         try settings(configuration)
         guard let path = configuration.catalogPath else { return }
         let yaml = try CatalogFile.read(path)
-        do {
-            _ = try CatalogManager.compile(
-                yaml, revision: 1, hash: KeyHash(k0: 0, k1: 0), ledger: nil)
-        } catch let problems as CatalogProblems {
-            throw CatalogFile.error(path, problems)
+        do throws(CatalogProblems) {
+            let document = try YAMLCatalog.document(yaml)
+            let compiled = CatalogSnapshot.compile(
+                document.catalog, revision: 1, hash: KeyHash(k0: 0, k1: 0),
+                zone: { try? ZoneFiles.load($0) })
+            if case .failure(let issues) = compiled { throw document.problems(for: issues) }
         } catch {
-            throw ConfigurationError("\(path): \(error)", exit: .catalog)
+            throw CatalogFile.error(path, error)
         }
     }
 
@@ -30,7 +31,13 @@ enum ConfigurationCheck {
                 "--log-level: `\(configuration.logLevel)` is none of "
                     + logLevels.joined(separator: ", "))
         }
-        let keys = try APIKeyFile.read(configuration.apiKeysFile)
+        _ = try SecretFile.read(
+            configuration.stripeSecretFile, flag: "--stripe-webhook-secret-file")
+        if (configuration.tlsCertificate == nil) != (configuration.tlsKey == nil) {
+            throw ConfigurationError(
+                "--tls-certificate and --tls-key belong together; give both or none")
+        }
+        let keys = try SecretFile.keys(configuration.apiKeysFile)
         if keys.isEmpty, !configuration.http.isLoopback {
             throw ConfigurationError(
                 "--http \(configuration.http) is not a loopback address, and there is no API key: "

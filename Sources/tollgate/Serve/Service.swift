@@ -7,6 +7,7 @@ import Logging
 import Metering
 import MeteringModel
 import MeteringPorts
+import SQLCatalog
 import SQLLedger
 import YAMLCatalog
 
@@ -18,6 +19,7 @@ final class Service: Sendable {
     /// Everything that runs, in the order in which it is stopped.
     struct Parts: Sendable {
         var ledger: SQLLedger
+        var control: ControlParts
         var log: EventLogParts
         var pipeline: MeteringPipeline
         var gate: QuotaGate
@@ -35,26 +37,27 @@ final class Service: Sendable {
     static func start(_ configuration: Configuration, logger: Logger) async throws -> Service {
         let stores = try await Stores.open(configuration, logger: logger)
         let core = ServiceCore(stores, configuration, logger: logger)
-        let http = core.makeHTTPServer(keys: stores.keys)
+        let http = try core.makeHTTPServer(configuration)
         let admin = try await http.startAdmin(
             host: configuration.admin.host, port: configuration.admin.port)
         core.pipeline.start()
         try await catchUp(core.pipeline, configuration, logger)
         try core.restore()
-        core.followCatalog()
+        let following = await core.followContracts()
         let api = try await http.start(
             host: configuration.http.host, port: configuration.http.port)
         core.operations.setServing(true)
         let background = BackgroundWork.start(
-            gate: core.gate, shared: stores.shared, recorder: core.recorder,
-            control: stores.ledger, log: stores.log, alertsTopic: configuration.alertsTopic,
+            control: stores.control, following: following, gate: core.gate, shared: stores.shared, recorder: core.recorder,
+            ledger: stores.ledger, log: stores.log, alertsTopic: configuration.alertsTopic,
             logger: logger)
         let addresses =
             "http=\(Configuration.HostPort(host: api.host, port: api.port)) "
             + "admin=\(Configuration.HostPort(host: admin.host, port: admin.port))"
         return Service(
             parts: Parts(
-                ledger: stores.ledger, log: stores.log, pipeline: core.pipeline, gate: core.gate,
+                ledger: stores.ledger, control: stores.control, log: stores.log,
+                pipeline: core.pipeline, gate: core.gate,
                 shared: stores.shared, http: http, operations: core.operations,
                 background: background),
             addresses: addresses)
@@ -71,6 +74,7 @@ final class Service: Sendable {
         await parts.shared?.close()
         await parts.log.close()
         parts.ledger.close()
+        parts.control.store.close()
     }
 
     // MARK: parts of the start

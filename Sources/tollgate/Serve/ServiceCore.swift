@@ -5,6 +5,7 @@ import Logging
 import Metering
 import MeteringModel
 import MeteringPorts
+import Provisioning
 import SQLLedger
 
 /// The services, put together over the stores.
@@ -19,32 +20,36 @@ struct ServiceCore: Sendable {
     let operations: OperationsReport
     let logger: Logger
     private let dedupeSeconds: Int64
+    private let settings: MeteringSettings
 
     init(_ stores: Stores, _ configuration: Configuration, logger: Logger) {
         self.stores = stores
         self.logger = logger
         dedupeSeconds = configuration.dedupeDays * 86_400
         let (clock, ledger, log) = (stores.clock, stores.ledger, stores.log)
-        let catalog = stores.catalog.current
+        let catalog = stores.control.engine.current
         let instance = String(UInt64.random(in: .min ... .max), radix: 16)
         var settings = MeteringSettings()
         settings.dedupeWindowSeconds = configuration.dedupeDays * 86_400
         settings.maximumAgeSeconds = configuration.dedupeDays * 86_400
+        self.settings = settings
         board = CounterBoard(
-            catalog: catalog, queries: ledger, minimumCapacity: catalog.load().quotas.count)
+            catalog: catalog, queries: ledger, minimumCapacity: catalog.load().customerCount)
         let index = NearLimitIndex()
         tracker = UsageTracker(
             board: board, index: index, shared: stores.shared, queries: ledger, clock: clock)
         let counters = MeteringCounters()
+        let limits = board.limits
         // SAFETY: the reader goes to the pipeline's thread here and is used nowhere else.
         let pipeline = unsafe MeteringPipeline(
             reader: log.reader, ledger: ledger, queries: ledger, catalog: catalog,
             observer: tracker, settings: settings, counters: counters, instance: instance,
-            clock: clock, logger: logger)
+            clock: clock, logger: logger, limit: Self.rule(limits))
         self.pipeline = pipeline
         let gate = QuotaGate(
             board: board, book: IdempotencyBook(), writer: log.writer, queries: ledger,
-            shared: stores.shared, clock: clock, instance: instance, logger: logger,
+            shared: stores.shared, seats: stores.control.engine.seats, clock: clock,
+            instance: instance, logger: logger,
             completeTo: { pipeline.completeTo })
         self.gate = gate
         recorder = EventRecorder(
@@ -67,14 +72,27 @@ struct ServiceCore: Sendable {
             index: index, catalog: catalog, clock: clock, preflight: log.preflight)
     }
 
-    func makeHTTPServer(keys: [APIKey]) -> HTTPServer {
+    /// The limit of a quota with what is left of its grants; without them by its contract.
+    private static func rule(_ limits: LimitResolver) -> LimitRule {
+        { quota, period, instant in
+            (try? limits.resolve(quota, period, at: instant))?.limit ?? quota.limit
+        }
+    }
+
+    func makeHTTPServer(_ configuration: Configuration) throws -> HTTPServer {
         var options = HTTPOptions(
             clock: stores.clock,
             offsetSeconds: { zone, at in ZoneOffsets.seconds(zone, at) })
-        options.apiKeys = keys
+        if let certificate = configuration.tlsCertificate, let key = configuration.tlsKey {
+            options.tls = TLSFiles(certificateChain: certificate, privateKey: key)
+        }
+        options.rateLimitPerSecond = configuration.rateLimit
+        options.checkRateLimitPerSecond = configuration.checkRateLimit ?? 0
         let services = HTTPServices(
-            gate: gate, ingest: recorder, reporting: reports, catalog: stores.catalog,
-            operations: operations, tail: pipeline.tail, logger: logger)
+            gate: gate, ingest: recorder, reporting: reports, catalog: stores.control.catalog,
+            control: stores.control.service(gate: gate, ledger: stores.ledger),
+            access: stores.control.access, operations: operations, tail: pipeline.tail,
+            logger: logger)
         return HTTPServer(services: services, options: options)
     }
 
@@ -88,32 +106,20 @@ struct ServiceCore: Sendable {
         tracker.refillIndex()
     }
 
-    /// From now on a new catalog takes effect between two commits.
-    func followCatalog() {
-        let (pipeline, board, tracker) = (pipeline, board, tracker)
-        let (recorder, logger) = (recorder, logger)
-        let (catalog, ledger, clock) = (stores.catalog, stores.ledger, stores.clock)
-        catalog.onApply { next in
-            let problem: String? = await pipeline.betweenCommits {
-                let old = catalog.current.load()
-                catalog.current.replace(next)
-                board.adopt(old, next)
-                tracker.refillIndex()
-                do {
-                    try CrossingResolution.follow(
-                        from: old, to: next, ledger: ledger, now: clock.now())
-                    return nil
-                } catch {
-                    return "\(error)"
-                }
-            }
-            if let problem { logger.warning("crossings were not resolved: \(problem)") }
-            do {
-                let count = try await recorder.redrive(kind: .quarantine, limit: 1_000_000)
-                if count > 0 { logger.info("\(count) quarantined events have a customer now") }
-            } catch {
-                logger.warning("quarantine waits: \(error)")
-            }
-        }
+    /// From now on changed contracts take effect between two commits.
+    func followContracts() async -> ContractFollowing {
+        let (ledger, current) = (stores.ledger, stores.control.engine.current)
+        let restater = Restater(
+            ledger: ledger, catalog: current, settings: settings,
+            recount: SliceRecounting.make(
+                replay: stores.log.replay, queries: ledger, settings: settings),
+            limits: { snapshot in
+                Self.rule(LimitResolver(catalog: CurrentCatalog(snapshot), queries: ledger))
+            })
+        let following = ContractFollowing(
+            pipeline: pipeline, board: board, tracker: tracker, restater: restater,
+            recorder: recorder, current: current, clock: stores.clock, logger: logger)
+        await stores.control.engine.publish { await following.publish($0) }
+        return following
     }
 }

@@ -52,6 +52,7 @@ struct Exchange {
     var isHead: Bool
     /// Nil when the client gave none and nothing went wrong.
     var requestID: String?
-    /// Bytes taken from the shared budget for its body.
+    /// Bytes taken for its body, and from where.
     var reservedBytes = 0
+    var budget = BodyBudget.shared
 }

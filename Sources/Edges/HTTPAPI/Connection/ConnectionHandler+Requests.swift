@@ -1,3 +1,4 @@
+internal import MeteringPorts
 internal import NIOCore
 internal import NIOHTTP1
 
@@ -11,24 +12,31 @@ extension ConnectionHandler {
             requestID: facts.requestID)
         let (path, query) = RequestCheck.split(head.uri)
         let route: Route
-        let parameter: String?
+        let parameters: [String]
         switch router.match(head.method, path) {
-        case .found(let found, let index, let value):
-            (route, parameter) = (found, value)
+        case .found(let found, let index, let values):
+            (route, parameters) = (found, values)
             exchange.routeIndex = index
         case .methodNotAllowed(let allow):
             return refuse(RequestCheck.methodNotAllowed(allow), exchange, facts)
         case .notFound: return refuse(RequestCheck.notFound(path), exchange, facts)
         }
         let limit = RequestCheck.bodyLimit(of: route, facts, edge.options)
-        if let problem = RequestCheck.problem(head, facts, bodyLimit: limit)
-            ?? edge.authorizer.problem(authorization: facts.authorization, scope: route.scope)
-        {
+        if let problem = RequestCheck.problem(head, facts, bodyLimit: limit) {
             return refuse(problem, exchange, facts)
         }
+        let principal: Principal
+        do throws(Problem) {
+            principal = try edge.admit(
+                facts, route, parameters, isLoopback: isLoopback,
+                address: { context?.remoteAddress?.ipAddress })
+        } catch {
+            return refuse(error, exchange, facts)
+        }
+        if route.bodyLimit == .bulk { exchange.budget = .bulk }
         current = IncomingRequest(
-            head: head, route: route, pathParameter: parameter, query: query, facts: facts,
-            exchange: exchange, bodyLimit: limit)
+            head: head, route: route, parameters: parameters, query: query, principal: principal,
+            facts: facts, exchange: exchange, bodyLimit: limit)
         enter(.receivingBody)
         if facts.expect != nil {
             current?.owesContinue = true
@@ -53,7 +61,7 @@ extension ConnectionHandler {
         }
         let missing = current.unreservedBytes
         if missing == 0 { return }
-        if edge.reserve(bytes: missing) {
+        if edge.reserve(bytes: missing, from: current.exchange.budget) {
             self.current?.exchange.reservedBytes += missing
         } else {
             refuse(RequestCheck.overloaded, abandonBody(), thenCloses: true)
@@ -66,7 +74,7 @@ extension ConnectionHandler {
     func abandonBody() -> Exchange {
         guard var exchange = current?.exchange else { return RequestCheck.brokenExchange }
         current = nil
-        if exchange.reservedBytes > 0 { edge.release(bytes: exchange.reservedBytes) }
+        edge.release(exchange)
         exchange.reservedBytes = 0
         return exchange
     }
@@ -116,9 +124,8 @@ extension ConnectionHandler {
         _ handle: @escaping @Sendable (Request) async throws(Problem) -> Answer,
         _ request: Request, _ requestID: String, _ exchange: Exchange
     ) {
-        let reserved = exchange.reservedBytes
         guard let eventLoop = context?.eventLoop else {
-            edge.release(bytes: reserved)
+            edge.release(exchange)
             return edge.leave()
         }
         let ticket = answers.append(exchange)
@@ -134,7 +141,7 @@ extension ConnectionHandler {
                 answer = Answer(head: error.head, body: writer.bytes)
             }
             edge.leave()
-            if reserved > 0 { edge.release(bytes: reserved) }
+            edge.release(exchange)
             eventLoop.execute { handler.value.complete(ticket, answer) }
         }
     }
@@ -155,7 +162,7 @@ extension ConnectionHandler {
 
     /// Answers with what stands in `writer`.
     private func answer(_ head: AnswerHead, _ exchange: Exchange) {
-        if exchange.reservedBytes > 0 { edge.release(bytes: exchange.reservedBytes) }
+        edge.release(exchange)
         if answers.isEmpty {
             put(head, writer.bytes, exchange)
         } else {

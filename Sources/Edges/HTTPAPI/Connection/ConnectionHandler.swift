@@ -1,5 +1,6 @@
 internal import NIOCore
 internal import NIOHTTP1
+internal import NIOTLS
 
 /// One connection: takes requests from NIO's parser, hands them to routes, puts the answers on the
 /// wire in the order of the requests. Confined to its event loop.
@@ -26,6 +27,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     let router: Router
     let loop: LoopState
     let isAdmin: Bool
+    /// Whether only this machine can reach the listener.
+    let isLoopback: Bool
     var context: ChannelHandlerContext?
     var phase = Phase.awaitingHead
     var current: IncomingRequest?
@@ -43,11 +46,12 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private var waited = 0
     private var stalled = 0
 
-    init(edge: Edge, router: Router, loop: LoopState, isAdmin: Bool) {
+    init(edge: Edge, router: Router, loop: LoopState, isAdmin: Bool, isLoopback: Bool) {
         self.edge = edge
         self.router = router
         self.loop = loop
         self.isAdmin = isAdmin
+        self.isLoopback = isLoopback
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -120,7 +124,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if let event = event as? ChannelEvent, event == .outputClosed {
+        if case .handshakeCompleted? = event as? TLSUserEvent {
+            // The bytes of this burst were the handshake's and not part of a head.
+            sawPartInBurst = true
+        } else if let event = event as? ChannelEvent, event == .outputClosed {
             enter(.lingering)
         } else if let event = event as? ChannelEvent, event == .inputClosed {
             isInputClosed = true
@@ -170,10 +177,12 @@ final class ConnectionHandler: ChannelDuplexHandler {
             let bound = hasPartialHead ? options.headSecondsMax : options.idleSecondsMax
             if waited > bound { context.close(promise: nil) }
         case .receivingBody, .droppingBody:
-            if waited > options.bodySecondsMax {
+            let isBulk = current?.route.bodyLimit == .bulk
+            let bound = isBulk ? options.importSecondsMax : options.bodySecondsMax
+            if waited > bound {
                 let problem = Problem(
                     status: 408, code: "request_timeout",
-                    detail: "the body was not complete within \(options.bodySecondsMax) s")
+                    detail: "the body was not complete within \(bound) s")
                 refuse(problem, abandonBody(), thenCloses: true)
                 flush()
             }

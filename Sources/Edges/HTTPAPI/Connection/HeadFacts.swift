@@ -12,6 +12,8 @@ struct HeadFacts {
     var contentEncoding: String?
     var idempotencyKey: String?
     var asksForUpgrade = false
+    /// Browsers say which page a request comes from; no other client does.
+    var hasOrigin = false
 
     init(_ head: HTTPRequestHead) {
         for (name, value) in head.headers {
@@ -19,6 +21,7 @@ struct HeadFacts {
             switch name.utf8.count {
             case 4 where name.isField("host"): hostCount += 1
             case 6 where name.isField("expect"): expect = value
+            case 6 where name.isField("origin"): hasOrigin = true
             case 7 where name.isField("upgrade"): asksForUpgrade = true
             case 12 where name.isField("content-type"): contentType = value
             case 12 where name.isField("x-request-id"): requestID = Self.checkedID(value)

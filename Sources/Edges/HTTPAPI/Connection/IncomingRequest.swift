@@ -1,3 +1,4 @@
+internal import MeteringPorts
 internal import NIOCore
 internal import NIOHTTP1
 
@@ -5,8 +6,9 @@ internal import NIOHTTP1
 struct IncomingRequest {
     var head: HTTPRequestHead
     var route: Route
-    var pathParameter: String?
+    var parameters: [String]
     var query: Substring?
+    var principal: Principal
     var facts: HeadFacts
     var exchange: Exchange
     var bodyLimit: Int
@@ -18,13 +20,14 @@ struct IncomingRequest {
     static let freeBytes = 16 * 1_024
 
     init(
-        head: HTTPRequestHead, route: Route, pathParameter: String?, query: Substring?,
-        facts: HeadFacts, exchange: Exchange, bodyLimit: Int
+        head: HTTPRequestHead, route: Route, parameters: [String], query: Substring?,
+        principal: Principal, facts: HeadFacts, exchange: Exchange, bodyLimit: Int
     ) {
         self.head = head
         self.route = route
-        self.pathParameter = pathParameter
+        self.parameters = parameters
         self.query = query
+        self.principal = principal
         self.facts = facts
         self.exchange = exchange
         self.bodyLimit = bodyLimit
@@ -49,8 +52,8 @@ struct IncomingRequest {
 
     var request: Request {
         Request(
-            head: head, query: query, pathParameter: pathParameter,
-            contentType: facts.contentType, idempotencyKey: facts.idempotencyKey,
-            requestID: exchange.requestID ?? "", body: body)
+            head: head, query: query, parameters: parameters, contentType: facts.contentType,
+            idempotencyKey: facts.idempotencyKey, requestID: exchange.requestID ?? "",
+            principal: principal, body: body)
     }
 }

@@ -11,7 +11,13 @@ final class RefusalHandler: ChannelInboundHandler {
             Connection: close\r\n\r\n
             """)
 
+    /// A client that waits for a TLS handshake could not read the answer; it is just closed.
+    let isSilent: Bool
+
+    init(isSilent: Bool) { self.isSilent = isSilent }
+
     func channelActive(context: ChannelHandlerContext) {
+        if isSilent { return context.close(promise: nil) }
         let promise = context.eventLoop.makePromise(of: Void.self)
         promise.futureResult.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
         context.writeAndFlush(wrapOutboundOut(Self.answer), promise: promise)

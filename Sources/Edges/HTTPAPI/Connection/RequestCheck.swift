@@ -19,6 +19,7 @@ enum RequestCheck {
         switch route.bodyLimit {
         case .none: return 64 * 1_024
         case .single: return options.bodyBytesMax
+        case .bulk: return options.importBytesMax
         case .batch:
             let type = facts.contentType?.lowercased() ?? ""
             let isSingle = type.hasPrefix("application/cloudevents+")

@@ -100,6 +100,35 @@ struct JSONWriter {
         bytes.append(decimal: number)
     }
 
+    // A member whole; `quoted` as in `name`.
+
+    @inline(__always)
+    mutating func member(_ quoted: StaticString, _ text: String) {
+        name(quoted)
+        value(text)
+    }
+
+    mutating func member(_ quoted: StaticString, _ text: String?) {
+        name(quoted)
+        value(text)
+    }
+
+    @inline(__always)
+    mutating func member(_ quoted: StaticString, _ flag: Bool) {
+        name(quoted)
+        value(flag)
+    }
+
+    mutating func member(_ quoted: StaticString, _ number: Int64) {
+        name(quoted)
+        value(number)
+    }
+
+    mutating func member(_ quoted: StaticString, _ texts: [String]) {
+        name(quoted)
+        array(texts) { $0.value($1) }
+    }
+
     mutating func null() {
         separate()
         bytes.append("null" as StaticString)

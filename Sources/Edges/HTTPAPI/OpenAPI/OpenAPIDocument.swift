@@ -5,14 +5,11 @@ enum OpenAPIDocument {
     static func json(_ routes: [Route], version: String) -> String {
         var writer = JSONWriter()
         writer.object { writer in
-            writer.name("\"openapi\":")
-            writer.value("3.1.0")
+            writer.member("\"openapi\":", "3.1.0")
             writer.name("\"info\":")
             writer.object { writer in
-                writer.name("\"title\":")
-                writer.value("Tollgate")
-                writer.name("\"version\":")
-                writer.value(version)
+                writer.member("\"title\":", "Tollgate")
+                writer.member("\"version\":", version)
                 writer.name("\"description\":")
                 writer.value(
                     "Usage metering and quota enforcement. Quantities are JSON integers, or decimal "
@@ -60,24 +57,21 @@ enum OpenAPIDocument {
         writer.object { writer in
             writer.name("\"operationId\":")
             writer.value(operation.id)
-            writer.name("\"summary\":")
-            writer.value(operation.summary)
+            writer.member("\"summary\":", operation.summary)
             writer.name("\"parameters\":")
             writer.array { writer in
-                if route.pattern.contains("{id}") {
+                for name in route.parameterNames {
                     write(
-                        .init(name: "id", text: "Percent-encoded.", isRequired: true),
-                        place: "path", to: &writer)
+                        .init(
+                            name: name, place: .path, text: "Percent-encoded.", isRequired: true),
+                        to: &writer)
                 }
-                for parameter in operation.parameters {
-                    write(parameter, place: "query", to: &writer)
-                }
+                for parameter in operation.parameters { write(parameter, to: &writer) }
             }
             if !operation.request.isEmpty {
                 writer.name("\"requestBody\":")
                 writer.object { writer in
-                    writer.name("\"required\":")
-                    writer.value(operation.isRequestRequired)
+                    writer.member("\"required\":", operation.isRequestRequired)
                     writer.name("\"content\":")
                     writer.object { writer in
                         for (type, schema) in operation.request {
@@ -92,24 +86,18 @@ enum OpenAPIDocument {
     }
 
     private static func write(
-        _ parameter: Operation.Parameter, place: String, to writer: inout JSONWriter
+        _ parameter: Operation.Parameter, to writer: inout JSONWriter
     ) {
         writer.object { writer in
-            writer.name("\"name\":")
-            writer.value(parameter.name)
-            writer.name("\"in\":")
-            writer.value(place)
-            writer.name("\"description\":")
-            writer.value(parameter.text)
-            writer.name("\"required\":")
-            writer.value(parameter.isRequired)
+            writer.member("\"name\":", parameter.name)
+            writer.member("\"in\":", parameter.place.rawValue)
+            writer.member("\"description\":", parameter.text)
+            writer.member("\"required\":", parameter.isRequired)
             writer.name("\"schema\":")
             writer.object { writer in
-                writer.name("\"type\":")
-                writer.value(parameter.type)
+                writer.member("\"type\":", parameter.type)
                 if !parameter.values.isEmpty {
-                    writer.name("\"enum\":")
-                    writer.array(parameter.values) { $0.value($1) }
+                    writer.member("\"enum\":", parameter.values)
                 }
             }
         }
@@ -117,21 +105,21 @@ enum OpenAPIDocument {
 
     private static func responses(_ route: Route, to writer: inout JSONWriter) {
         let operation = route.operation
-        writer.name(text: String(operation.success.status))
-        writer.object { writer in
-            writer.name("\"description\":")
-            writer.value("All is well.")
-            writer.name("\"content\":")
+        for status in [operation.success.status] + (operation.mayCreate ? [201] : []) {
+            writer.name(text: String(status))
             writer.object { writer in
-                content(operation.successType, operation.success.schema, to: &writer)
+                writer.member("\"description\":", "All is well.")
+                writer.name("\"content\":")
+                writer.object { writer in
+                    content(operation.successType, operation.success.schema, to: &writer)
+                }
             }
         }
-        let guarded = route.scope == nil ? [] : [401, 403]
+        let guarded = (route.scope == nil ? [] : [401, 403]) + (route.rate == .none ? [] : [429])
         for status in Set(operation.problems + guarded).sorted() {
             writer.name(text: String(status))
             writer.object { writer in
-                writer.name("\"description\":")
-                writer.value(meaning(of: status))
+                writer.member("\"description\":", meaning(of: status))
                 writer.name("\"content\":")
                 writer.object { writer in
                     content("application/problem+json", "Problem", to: &writer)
@@ -157,11 +145,12 @@ enum OpenAPIDocument {
         case 401: "A key is needed, or the one given is unknown."
         case 403: "The key may not do this."
         case 404: "There is no such thing."
-        case 409: "It was done before, in another way."
+        case 409: "It was done before, in another way; or it does not go together with what is."
+        case 412: "It has changed since the entity tag was given."
         case 413: "Too large; send it in parts."
         case 415: "This media type is not taken."
         case 422: "The document has errors; nothing was changed."
-        case 429: "Denied, and a status was asked for."
+        case 429: "Too many requests; or denied, where a status was asked for."
         default: "Not possible now; Retry-After says when to try again."
         }
     }

@@ -2,7 +2,9 @@
 /// real answers against them.
 enum OpenAPISchemas {
     static let all =
-        "{" + [questions, decisions, events, reports, control].joined(separator: ",") + "}"
+        "{"
+        + [questions, decisions, events, reports, control, definitions, records, access].joined(
+            separator: ",") + "}"
 
     private static let questions = #"""
         "Quantity":{"description":"Integer, or decimal string.","anyOf":[
@@ -11,6 +13,10 @@ enum OpenAPISchemas {
           "customer":{"type":"string"},"subject":{"type":"string"},"feature":{"type":"string"},
           "quantity":{"$ref":"#/components/schemas/Quantity"},
           "id":{"type":"string","description":"Idempotency key; Idempotency-Key does as well."},
+          "context":{"type":"object","description":"Where the use takes place.","properties":{
+            "domain":{"type":"string"},"region":{"type":"string"}}},
+          "environment":{"type":"string","enum":["production","sandbox","internal","test"],
+            "description":"Whose counters; a subject has its own."},
           "ttl_seconds":{"type":"integer","minimum":1,"maximum":86400,
             "description":"Of a reservation; 60 when absent."}}},
         "Questions":{"type":"object","required":["checks"],"properties":{
@@ -47,6 +53,10 @@ enum OpenAPISchemas {
         "usage_complete_to":{"type":["string","null"],"format":"date-time"},
         "overrun_bound":{"description":"By so much a hard limit can be passed in this mode.",
           "$ref":"#/components/schemas/Quantity"},
+        "decided_at":{"type":["string","null"],"format":"date-time"},
+        "revision":{"type":"integer","description":"Of the control plane, by which it was decided."},
+        "limiting_customer":{"type":"string",
+          "description":"The one of the tree above whose quota is the tightest."},
         "value":{"type":"string","description":"Of a static feature."},
         "upgrade_hint":{"type":"string"}
         """#
@@ -54,7 +64,7 @@ enum OpenAPISchemas {
     private static let decisionRequired = #"""
         "allowed","reason","customer","feature","quantity","limit","used","held","remaining",
         "overage","unlimited","period","resets_at","thresholds_crossed","limit_source","mode",
-        "usage_complete_to","overrun_bound"
+        "usage_complete_to","overrun_bound","decided_at","revision"
         """#
 
     private static let decisions =
@@ -81,18 +91,24 @@ enum OpenAPISchemas {
             "expires_at":{"type":"string","format":"date-time"}}},
             "Entitlements":{"type":"object","required":["customer","entitlements"],"properties":{
               "customer":{"type":"string"},"entitlements":{"type":"array","items":{
-                "type":"object","additionalProperties":false,"required":["type","thresholds",
+                "type":"object","additionalProperties":false,"required":["type","thresholds","sources","binding",
             """# + decisionRequired + #"],"properties":{"# + decisionMembers
             + #"""
-            ,"type":{"type":"string","enum":["boolean","static","metered"]},
+            ,"type":{"type":"string","enum":["boolean","static","metered","seat"]},
             "enforcement":{"type":["string","null"]},"counting":{"type":["string","null"]},
-            "thresholds":{"type":"array","items":{"type":"string"}}}}}}},
+            "thresholds":{"type":"array","items":{"type":"string"}},
+            "sources":{"type":"array","items":{"type":"string"}},
+            "binding":{"anyOf":[{"$ref":"#/components/schemas/Binding"},{"type":"null"}]}}}}}},
+            "Binding":{"type":"object","description":"Where it holds; an empty list binds nothing.",
+              "properties":{"domains":{"type":"array","items":{"type":"string"}},
+                "regions":{"type":"array","items":{"type":"string"}}}},
             "Problem":{"type":"object","required":["type","title","status","detail","code"],
               "properties":{"type":{"type":"string"},"title":{"type":"string"},
-                "status":{"type":"integer"},"detail":{"type":"string"},"instance":{"type":"string"},
-                "code":{"type":"string"},"field":{"type":"string"},"request_id":{"type":"string"},
+                "status":{"type":"integer"},"detail":{"type":"string"},
+                "instance":{"type":"string"},"code":{"type":"string"},"field":{"type":"string"},"request_id":{"type":"string"},
+                "violated-policies":{"type":"array","items":{"type":"string"}},
                 "errors":{"type":"array","items":{"type":"object","properties":{
-                  "line":{"type":"integer"},"column":{"type":"integer"},
+                  "line":{"type":"integer"},"column":{"type":"integer"},"field":{"type":"string"},
                   "message":{"type":"string"}}}}}}
             """#
 

@@ -9,8 +9,7 @@ struct AdminRoutes: Sendable {
     /// Alive, whatever else is broken.
     func health(_ request: Request, _ writer: inout JSONWriter) -> AnswerHead {
         writer.object { writer in
-            writer.name("\"status\":")
-            writer.value("ok")
+            writer.member("\"status\":", "ok")
         }
         return .ok
     }
@@ -22,10 +21,8 @@ struct AdminRoutes: Sendable {
         let details = operations.details()
         return .json(status: reasons.isEmpty ? 200 : 503) { writer in
             writer.object { writer in
-                writer.name("\"status\":")
-                writer.value(reasons.isEmpty ? "ready" : "not_ready")
-                writer.name("\"reasons\":")
-                writer.array(reasons) { $0.value($1) }
+                writer.member("\"status\":", reasons.isEmpty ? "ready" : "not_ready")
+                writer.member("\"reasons\":", reasons)
                 writer.name("\"details\":")
                 writer.object { writer in
                     for (name, value) in details {

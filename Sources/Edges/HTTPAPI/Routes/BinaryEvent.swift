@@ -50,8 +50,7 @@ enum BinaryEvent {
         _ request: Request, to writer: inout JSONWriter
     ) -> BodyFailure? {
         if let type = request.contentType {
-            writer.name("\"datacontenttype\":")
-            writer.value(type)
+            writer.member("\"datacontenttype\":", type)
         }
         let body = request.body
         if body.readableBytes == 0 { return nil }
@@ -70,8 +69,7 @@ enum BinaryEvent {
             writer.name("\"data\":")
             writer.raw(body.readableBytesView)
         } else if UTF8Check.isValid(bytes) {
-            writer.name("\"data\":")
-            writer.value(String(buffer: body))
+            writer.member("\"data\":", String(buffer: body))
         } else {
             writer.name("\"data_base64\":")
             writer.value(Base64.encode(Array(buffer: body)))

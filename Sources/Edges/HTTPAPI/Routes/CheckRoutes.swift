@@ -8,6 +8,7 @@ struct CheckRoutes: Sendable {
     let options: HTTPOptions
     let document: DecisionDocument
     let denial: DenialAnswer
+    let trees: TreeGuard
 
     /// How many questions of one consume batch are decided at the same time.
     private static let consumeWidth = 64
@@ -17,6 +18,7 @@ struct CheckRoutes: Sendable {
         self.options = options
         document = DecisionDocument(offsetSeconds: options.offsetSeconds)
         denial = DenialAnswer(options: options, document: document)
+        trees = TreeGuard(access: services.access)
     }
 
     // MARK: Check: on the event loop
@@ -30,10 +32,10 @@ struct CheckRoutes: Sendable {
             writer.object { writer in
                 writer.name("\"decisions\":")
                 writer.array(items) { writer, item in
-                    do throws(GateError) {
-                        document.write(try gate.check(item.question), to: &writer)
+                    do throws(Problem) {
+                        document.write(try decide(item.question, request), to: &writer)
                     } catch {
-                        Problem(error).write(to: &writer, requestID: request.requestID)
+                        error.write(to: &writer, requestID: request.requestID)
                     }
                 }
             }
@@ -62,20 +64,34 @@ struct CheckRoutes: Sendable {
                 throw .invalid("quantity", QuestionReader.explain(error))
             }
         }
+        question.domain = try query.text("domain")
+        question.region = try query.text("region")
+        if let text = try query.text("environment") {
+            do throws(BodyFailure) {
+                question.environment = try QuestionReader.environment(text)
+            } catch {
+                throw Problem(error)
+            }
+        }
         return try answer(question, asStatus: try wantsStatus(request), request, &writer)
+    }
+
+    private func decide(
+        _ question: EntitlementQuestion, _ request: Request
+    ) throws(Problem) -> Decision {
+        try trees.check(question.party, request.principal)
+        do throws(GateError) {
+            return try gate.check(question)
+        } catch {
+            throw Problem(error)
+        }
     }
 
     private func answer(
         _ question: EntitlementQuestion, asStatus: Bool, _ request: Request,
         _ writer: inout JSONWriter
     ) throws(Problem) -> AnswerHead {
-        let decision: Decision
-        do throws(GateError) {
-            decision = try gate.check(question)
-        } catch {
-            throw Problem(error)
-        }
-        return write(decision, asStatus: asStatus, request, &writer)
+        write(try decide(question, request), asStatus: asStatus, request, &writer)
     }
 
     /// `?deny=429`: a denial as a status instead of a result.
@@ -107,6 +123,7 @@ struct CheckRoutes: Sendable {
         case .single(let item):
             let asStatus = try wantsStatus(request)
             var question = item.question
+            try trees.check(question.party, request.principal)
             if question.id == nil { question.id = try Self.idempotencyKey(request) }
             let decision: Decision
             do throws(GateError) {
@@ -117,14 +134,14 @@ struct CheckRoutes: Sendable {
             let head = write(decision, asStatus: asStatus, request, &writer)
             return Answer(head: head, body: writer.bytes)
         case .batch(let items):
-            let results = await consumeAll(items.map(\.question))
+            let results = await consumeAll(items.map(\.question), for: request.principal)
             writer.object { writer in
                 writer.name("\"decisions\":")
                 writer.array(results) { writer, result in
                     switch result {
                     case .success(let decision): document.write(decision, to: &writer)
-                    case .failure(let error):
-                        Problem(error).write(to: &writer, requestID: request.requestID)
+                    case .failure(let problem):
+                        problem.write(to: &writer, requestID: request.requestID)
                     }
                 }
             }
@@ -142,7 +159,7 @@ struct CheckRoutes: Sendable {
 
     private struct Outcome: Sendable {
         var index: Int
-        var result: Result<Decision, GateError>
+        var result: Result<Decision, Problem>
     }
 
     /// A function of its own, with a struct as its answer: a tuple made in the task's closure under
@@ -150,11 +167,11 @@ struct CheckRoutes: Sendable {
     private static func consumeOne(
         _ gate: any EntitlementGate, _ question: EntitlementQuestion, _ index: Int
     ) async -> Outcome {
-        let result: Result<Decision, GateError>
+        let result: Result<Decision, Problem>
         do throws(GateError) {
             result = .success(try await gate.consume(question))
         } catch {
-            result = .failure(error)
+            result = .failure(Problem(error))
         }
         return Outcome(index: index, result: result)
     }
@@ -162,17 +179,21 @@ struct CheckRoutes: Sendable {
     /// Each question has an outcome of its own. They are charged side by side, so that those that
     /// wait for the log wait together; answers keep the order of the questions.
     private func consumeAll(
-        _ questions: [EntitlementQuestion]
-    ) async -> [Result<Decision, GateError>] {
+        _ questions: [EntitlementQuestion], for principal: Principal
+    ) async -> [Result<Decision, Problem>] {
         let gate = self.gate
         return await withTaskGroup(of: Outcome.self) { group in
-            var results = [Result<Decision, GateError>?](repeating: nil, count: questions.count)
+            var results = [Result<Decision, Problem>?](repeating: nil, count: questions.count)
             var next = 0
             func start() {
                 guard next < questions.count else { return }
                 let index = next
                 let question = questions[index]
                 next += 1
+                guard trees.allows(question.party, to: principal) else {
+                    results[index] = .failure(.wrongCustomer)
+                    return start()
+                }
                 group.addTask { await Self.consumeOne(gate, question, index) }
             }
             for _ in 0..<Self.consumeWidth { start() }

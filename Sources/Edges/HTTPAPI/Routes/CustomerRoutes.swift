@@ -15,20 +15,17 @@ struct CustomerRoutes: Sendable {
     }
 
     func entitlements(_ request: Request) async throws(Problem) -> Answer {
-        if try Query(request.query).text("at") != nil {
-            throw .invalid("at", "entitlements of another time cannot be asked for yet")
-        }
-        let customer = CustomerID(rawValue: request.pathParameter ?? "")
+        let at = try Query(request.query).time("at")
+        let customer = request.customer
         let found: [EffectiveEntitlement]
         do throws(GateError) {
-            found = try gate.entitlements(of: customer)
+            found = try gate.entitlements(of: customer, at: at)
         } catch {
             throw Problem(error)
         }
         return .json { writer in
             writer.object { writer in
-                writer.name("\"customer\":")
-                writer.value(customer.rawValue)
+                writer.member("\"customer\":", customer.rawValue)
                 writer.name("\"entitlements\":")
                 writer.array(found) { writer, entitlement in
                     writer.object { writer in write(entitlement, to: &writer) }
@@ -38,14 +35,20 @@ struct CustomerRoutes: Sendable {
     }
 
     private func write(_ entitlement: EffectiveEntitlement, to writer: inout JSONWriter) {
-        writer.name("\"type\":")
-        writer.value(entitlement.type.rawValue)
-        writer.name("\"enforcement\":")
-        writer.value(entitlement.enforcement?.rawValue)
-        writer.name("\"counting\":")
-        writer.value(entitlement.counting?.rawValue)
-        writer.name("\"thresholds\":")
-        writer.array(entitlement.thresholds) { $0.value($1) }
+        writer.member("\"type\":", entitlement.type.rawValue)
+        writer.member("\"enforcement\":", entitlement.enforcement?.rawValue)
+        writer.member("\"counting\":", entitlement.counting?.rawValue)
+        writer.member("\"thresholds\":", entitlement.thresholds)
+        writer.member("\"sources\":", entitlement.sources)
+        writer.name("\"binding\":")
+        if let binding = entitlement.binding, !binding.isEmpty {
+            writer.object { writer in
+                writer.member("\"domains\":", binding.domains)
+                writer.member("\"regions\":", binding.regions)
+            }
+        } else {
+            writer.null()
+        }
         document.writeMembers(entitlement.decision, to: &writer)
     }
 
@@ -68,7 +71,7 @@ struct CustomerRoutes: Sendable {
         let report: UsageReport
         do throws(QueryError) {
             report = try reporting.usage(
-                customer: CustomerID(rawValue: request.pathParameter ?? ""), feature: feature,
+                customer: request.customer, feature: feature,
                 from: from, to: to, window: window, groupBy: groupBy)
         } catch {
             throw Problem(error)
@@ -78,18 +81,12 @@ struct CustomerRoutes: Sendable {
 
     private func write(_ report: UsageReport, to writer: inout JSONWriter) {
         writer.object { writer in
-            writer.name("\"customer\":")
-            writer.value(report.customer.rawValue)
-            writer.name("\"feature\":")
-            writer.value(report.feature?.rawValue)
-            writer.name("\"meter\":")
-            writer.value(report.meter.rawValue)
-            writer.name("\"window\":")
-            writer.value(report.window)
-            writer.name("\"unit\":")
-            writer.value(report.unit)
-            writer.name("\"time_zone\":")
-            writer.value(report.timeZone)
+            writer.member("\"customer\":", report.customer.rawValue)
+            writer.member("\"feature\":", report.feature?.rawValue)
+            writer.member("\"meter\":", report.meter.rawValue)
+            writer.member("\"window\":", report.window)
+            writer.member("\"unit\":", report.unit)
+            writer.member("\"time_zone\":", report.timeZone)
             writer.name("\"usage_complete_to\":")
             writer.time(report.usageCompleteTo)
             writer.name("\"windows\":")
@@ -99,10 +96,10 @@ struct CustomerRoutes: Sendable {
                     document.time(window.start, zone: report.timeZone, to: &writer)
                     writer.name("\"end\":")
                     document.time(window.end, zone: report.timeZone, to: &writer)
-                    writer.name("\"value\":")
-                    writer.value(DecimalQuantity.text(units: window.value, scale: report.scale))
-                    writer.name("\"count\":")
-                    writer.value(window.count)
+                    writer.member(
+                        "\"value\":", DecimalQuantity.text(units: window.value, scale: report.scale)
+                    )
+                    writer.member("\"count\":", window.count)
                     writer.name("\"group\":")
                     writer.object { writer in
                         for (name, value) in window.group.sorted(by: { $0.key < $1.key }) {

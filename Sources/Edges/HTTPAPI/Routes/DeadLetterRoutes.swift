@@ -23,13 +23,8 @@ struct DeadLetterRoutes: Sendable {
         } catch {
             throw Problem(error)
         }
-        return .json { writer in
-            writer.object { writer in
-                writer.name("\"events\":")
-                writer.array(page.events) { writer, stored in Self.write(stored, to: &writer) }
-                writer.name("\"next\":")
-                writer.value(page.next)
-            }
+        return .page("\"events\":", Page((page.events, page.next))) { writer, stored in
+            Self.write(stored, to: &writer)
         }
     }
 
@@ -55,8 +50,7 @@ struct DeadLetterRoutes: Sendable {
             let count = try await ingest.redrive(kind: kind, limit: limit)
             return .json { writer in
                 writer.object { writer in
-                    writer.name("\"redriven\":")
-                    writer.value(Int64(count))
+                    writer.member("\"redriven\":", Int64(count))
                 }
             }
         } catch {
@@ -74,32 +68,23 @@ struct DeadLetterRoutes: Sendable {
 
     private static func write(_ stored: StoredSetAside, to writer: inout JSONWriter) {
         let event = stored.event
+        writer.member("\"sequence\":", stored.sequence)
+        writer.member("\"kind\":", event.kind.rawValue)
+        writer.member("\"reason\":", event.reason)
+        writer.member("\"detail\":", event.detail)
+        writer.member("\"subject\":", event.subject.isEmpty ? nil : event.subject)
+        writer.member("\"partition\":", Int64(event.partition))
+        writer.member("\"offset\":", event.offset)
+        writer.name("\"appended_at\":")
+        writer.time(event.appendedAt)
+        writer.name("\"headers\":")
         writer.object { writer in
-            writer.name("\"sequence\":")
-            writer.value(stored.sequence)
-            writer.name("\"kind\":")
-            writer.value(event.kind.rawValue)
-            writer.name("\"reason\":")
-            writer.value(event.reason)
-            writer.name("\"detail\":")
-            writer.value(event.detail)
-            writer.name("\"subject\":")
-            writer.value(event.subject.isEmpty ? nil : event.subject)
-            writer.name("\"partition\":")
-            writer.value(Int64(event.partition))
-            writer.name("\"offset\":")
-            writer.value(event.offset)
-            writer.name("\"appended_at\":")
-            writer.time(event.appendedAt)
-            writer.name("\"headers\":")
-            writer.object { writer in
-                for (name, value) in HeaderList.read(event.headers) {
-                    writer.name(text: name)
-                    writer.value(value)
-                }
+            for (name, value) in HeaderList.read(event.headers) {
+                writer.name(text: name)
+                writer.value(value)
             }
-            write(payload: event.payload, to: &writer)
         }
+        write(payload: event.payload, to: &writer)
     }
 
     /// A payload that is sound JSON stands as itself; anything else as Base64.

@@ -10,14 +10,10 @@ struct DecisionDocument: Sendable {
 
     func writeMembers(_ decision: Decision, to writer: inout JSONWriter) {
         let scale = decision.scale
-        writer.name("\"allowed\":")
-        writer.value(decision.isAllowed)
-        writer.name("\"reason\":")
-        writer.value(decision.reason.rawValue)
-        writer.name("\"customer\":")
-        writer.value(decision.customer.rawValue)
-        writer.name("\"feature\":")
-        writer.value(decision.feature.rawValue)
+        writer.member("\"allowed\":", decision.isAllowed)
+        writer.member("\"reason\":", decision.reason.rawValue)
+        writer.member("\"customer\":", decision.customer.rawValue)
+        writer.member("\"feature\":", decision.feature.rawValue)
         writer.name("\"quantity\":")
         writer.quantity(decision.quantity, scale: scale)
         writer.name("\"limit\":")
@@ -38,26 +34,26 @@ struct DecisionDocument: Sendable {
         }
         writer.name("\"overage\":")
         writer.quantity(decision.overage, scale: scale)
-        writer.name("\"unlimited\":")
-        writer.value(decision.limit == .unlimited)
+        writer.member("\"unlimited\":", decision.limit == .unlimited)
         writePeriod(decision.period, zone: decision.timeZone, to: &writer)
-        writer.name("\"thresholds_crossed\":")
-        writer.array(decision.thresholdsCrossed) { $0.value($1) }
-        writer.name("\"limit_source\":")
-        writer.value(decision.limitSource)
-        writer.name("\"mode\":")
-        writer.value(decision.mode.rawValue)
+        writer.member("\"thresholds_crossed\":", decision.thresholdsCrossed)
+        writer.member("\"limit_source\":", decision.limitSource)
+        writer.member("\"mode\":", decision.mode.rawValue)
         writer.name("\"usage_complete_to\":")
         writer.time(decision.usageCompleteTo)
         writer.name("\"overrun_bound\":")
         writer.quantity(decision.overrunBound, scale: scale)
+        writer.name("\"decided_at\":")
+        writer.time(decision.decidedAt)
+        writer.member("\"revision\":", decision.revision)
+        if let limiting = decision.limitingCustomer {
+            writer.member("\"limiting_customer\":", limiting.rawValue)
+        }
         if let value = decision.value {
-            writer.name("\"value\":")
-            writer.value(value)
+            writer.member("\"value\":", value)
         }
         if let hint = decision.upgradeHint {
-            writer.name("\"upgrade_hint\":")
-            writer.value(hint)
+            writer.member("\"upgrade_hint\":", hint)
         }
     }
 

@@ -19,8 +19,7 @@ struct DenialAnswer: Sendable {
         let problem = Problem(status: 429, code: "quota_exceeded", detail: detail)
         writer.object { writer in
             problem.writeMembers(to: &writer, requestID: requestID)
-            writer.name("\"violated-policies\":")
-            writer.array([decision.feature.rawValue]) { $0.value($1) }
+            writer.member("\"violated-policies\":", [decision.feature.rawValue])
             document.writeMembers(decision, to: &writer)
         }
         return AnswerHead(

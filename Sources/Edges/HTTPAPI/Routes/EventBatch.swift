@@ -12,6 +12,8 @@ struct EventBatch {
         var range: Range<Int>
         /// Empty when the event has none, or one that is no string.
         var subject: String
+        /// How many members are called so.
+        var subjectCount = 0
         var isEmpty: Bool
         /// Whether it already has the member that marks a backfill.
         var hasBackfillMark: Bool
@@ -64,7 +66,9 @@ struct EventBatch {
         try cursor.beginObject(bytes)
         while let name = try cursor.nextMember(bytes, isFirst: &isFirst) {
             event.isEmpty = false
-            if isNamed("subject", name, bytes, body), cursor.peek(bytes) == UInt8(ascii: "\"") {
+            let isSubject = isNamed("subject", name, bytes, body)
+            if isSubject { event.subjectCount += 1 }
+            if isSubject, cursor.peek(bytes) == UInt8(ascii: "\"") {
                 event.subject = body.text(try cursor.string(bytes))
             } else {
                 if isNamed("tollgatebackfill", name, bytes, body) { event.hasBackfillMark = true }

@@ -11,10 +11,12 @@ internal import NIOHTTP1
 struct EventRoutes: Sendable {
     let ingest: any EventIngest
     let options: HTTPOptions
+    let trees: TreeGuard
 
     init(_ services: HTTPServices, _ options: HTTPOptions) {
         ingest = services.ingest
         self.options = options
+        trees = TreeGuard(access: services.access)
     }
 
     func post(_ request: Request) async throws(Problem) -> Answer {
@@ -34,11 +36,12 @@ struct EventRoutes: Sendable {
         if !events.isBatch, request.body.readableBytes > options.bodyBytesMax {
             throw RequestCheck.tooLarge(limit: options.bodyBytesMax)
         }
-        return try await record(events, allowsBackfill: allowsBackfill)
+        return try await record(
+            events, allowsBackfill: allowsBackfill, from: request.principal)
     }
 
     private func record(
-        _ events: EventBatch, allowsBackfill: Bool
+        _ events: EventBatch, allowsBackfill: Bool, from principal: Principal
     ) async throws(Problem) -> Answer {
         var accepted: [AcceptedEvent] = []
         accepted.reserveCapacity(events.elements.count)
@@ -54,13 +57,18 @@ struct EventRoutes: Sendable {
                 let bytes = unsafe json.span.bytes
                 if let problem = ingest.problem(with: bytes, allowsBackfill: allowsBackfill) {
                     rejected.append((index, problem))
+                } else if !isOwn(event, principal) {
+                    rejected.append((index, Self.wrongCustomer))
                 } else {
                     accepted.append(AcceptedEvent(key: event.subject, json: json))
                 }
             }
         }
         if !events.isBatch, let first = rejected.first {
-            throw Problem(status: 400, code: first.problem.code, detail: first.problem.detail)
+            let isForeign = first.problem.code == Self.wrongCustomer.code
+            throw Problem(
+                status: isForeign ? 403 : 400, code: first.problem.code,
+                detail: first.problem.detail)
         }
         if !accepted.isEmpty {
             do throws(EventLogError) {
@@ -72,22 +80,29 @@ struct EventRoutes: Sendable {
         return Self.verdict(accepted: accepted.count, rejected: rejected)
     }
 
+    private static let wrongCustomer = EventProblem(
+        code: Problem.wrongCustomer.code,
+        detail: "this key is bound to a customer and the event's subject is not of its tree")
+
+    /// Two subjects in one event are nobody's: readers of JSON differ in which one they take.
+    private func isOwn(_ event: EventBatch.Event, _ principal: Principal) -> Bool {
+        principal.customer == nil
+            || event.subjectCount == 1
+                && trees.allows(SubjectID(rawValue: event.subject), to: principal)
+    }
+
     private static func verdict(
         accepted: Int, rejected: [(index: Int, problem: EventProblem)]
     ) -> Answer {
         .json(status: 202) { writer in
             writer.object { writer in
-                writer.name("\"accepted\":")
-                writer.value(Int64(accepted))
+                writer.member("\"accepted\":", Int64(accepted))
                 writer.name("\"rejected\":")
                 writer.array(rejected) { writer, item in
                     writer.object { writer in
-                        writer.name("\"index\":")
-                        writer.value(Int64(item.index))
-                        writer.name("\"code\":")
-                        writer.value(item.problem.code)
-                        writer.name("\"detail\":")
-                        writer.value(item.problem.detail)
+                        writer.member("\"index\":", Int64(item.index))
+                        writer.member("\"code\":", item.problem.code)
+                        writer.member("\"detail\":", item.problem.detail)
                     }
                 }
             }

@@ -11,6 +11,9 @@ extension QuestionReader {
         private var feature: String?
         private var id: String?
         private var quantity: DecimalQuantity?
+        var domain: String?
+        var region: String?
+        var environment = Environment.production
         var timeToLiveSeconds = QuestionReader.timeToLiveDefault
 
         mutating func set(_ name: Name, _ value: String) throws(BodyFailure) {
@@ -49,7 +52,8 @@ extension QuestionReader {
             }
             let question = EntitlementQuestion(
                 party: party, feature: FeatureKey(rawValue: feature),
-                quantity: quantity ?? DecimalQuantity(mantissa: 1), id: id)
+                quantity: quantity ?? DecimalQuantity(mantissa: 1), id: id, domain: domain,
+                region: region, environment: environment)
             return Item(question: question, timeToLiveSeconds: timeToLiveSeconds)
         }
     }

@@ -60,6 +60,10 @@ struct QuestionReader {
                 try draft.set(.subject, try text(&cursor, bytes, "subject"))
             } else if bytes.equals("id", name.range) {
                 try draft.set(.id, try text(&cursor, bytes, "id"))
+            } else if bytes.equals("context", name.range) {
+                try context(&cursor, bytes, into: &draft)
+            } else if bytes.equals("environment", name.range) {
+                draft.environment = try Self.environment(try text(&cursor, bytes, "environment"))
             } else if bytes.equals("ttl_seconds", name.range) {
                 draft.timeToLiveSeconds = try seconds(&cursor, bytes)
             } else if bytes.equals("checks", name.range), cursor.depth == 1 {
@@ -70,6 +74,38 @@ struct QuestionReader {
             }
         }
         return draft
+    }
+
+    /// `{"domain": …, "region": …}`: where the use takes place. What else stands there is passed
+    /// over, as everywhere in a question.
+    private func context(
+        _ cursor: inout JSONCursor, _ bytes: RawSpan, into draft: inout Draft
+    ) throws(BodyFailure) {
+        guard cursor.peek(bytes) == UInt8(ascii: "{") else {
+            throw BodyFailure(field: "context", message: "context must be an object")
+        }
+        var isFirst = true
+        try cursor.beginObject(bytes)
+        do throws(BodyFailure) {
+            while let name = try cursor.nextMember(bytes, isFirst: &isFirst) {
+                if name.isPlain, bytes.equals("domain", name.range) {
+                    draft.domain = try text(&cursor, bytes, "domain")
+                } else if name.isPlain, bytes.equals("region", name.range) {
+                    draft.region = try text(&cursor, bytes, "region")
+                } else {
+                    try cursor.value(bytes)
+                }
+            }
+        } catch {
+            throw error.inside("context")
+        }
+    }
+
+    static func environment(_ text: String) throws(BodyFailure) -> Environment {
+        if let environment = Environment(rawValue: text) { return environment }
+        let names = Environment.allCases.map(\.rawValue).joined(separator: ", ")
+        throw BodyFailure(
+            field: "environment", message: "environment must be one of \(names)")
     }
 
     private func checks(

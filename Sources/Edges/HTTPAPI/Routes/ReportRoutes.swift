@@ -6,12 +6,41 @@ internal import NIOCore
 struct ReportRoutes: Sendable {
     let reporting: any UsageReporting
     let document: DecisionDocument
+    let trees: TreeGuard
 
     private static let pageSizes = 1...1_000
+    /// How many pages are looked through for entries that a bound key may see, for one answer.
+    private static let pageCountMax = 50
 
     init(_ services: HTTPServices, _ options: HTTPOptions) {
         reporting = services.reporting
         document = DecisionDocument(offsetSeconds: options.offsetSeconds)
+        trees = TreeGuard(access: services.access)
+    }
+
+    /// A page of what the caller may see. A key that is bound to a customer gets the entries of its
+    /// tree, gathered from as many pages as it takes, and may get few together with a `next`.
+    private func gather<Element>(
+        _ limit: Int, _ cursor: String?, for principal: Principal,
+        customer: (Element) -> CustomerID,
+        page: (Int, String?) throws(QueryError) -> Page<Element>
+    ) throws(Problem) -> Page<Element> {
+        do throws(QueryError) {
+            var result = try page(limit, cursor)
+            if principal.customer == nil { return result }
+            result.elements.removeAll { !trees.allows(customer($0), to: principal) }
+            for _ in 1..<Self.pageCountMax {
+                guard result.elements.count < limit, let next = result.next else { break }
+                let more = try page(limit - result.elements.count, next)
+                result.elements += more.elements.filter {
+                    trees.allows(customer($0), to: principal)
+                }
+                result.next = more.next
+            }
+            return result
+        } catch {
+            throw Problem(error)
+        }
     }
 
     func nearLimit(_ request: Request) async throws(Problem) -> Answer {
@@ -25,47 +54,32 @@ struct ReportRoutes: Sendable {
         }
         let limit = try query.integer("limit", in: Self.pageSizes, default: 50)
         let cursor = try query.text("cursor")
-        let page: (entries: [NearLimitEntry], next: String?)
-        do throws(QueryError) {
-            page = try reporting.nearLimit(
+        let page = try gather(limit, cursor, for: request.principal, customer: \.customer) {
+            (limit, cursor) throws(QueryError) -> Page<NearLimitEntry> in
+            let page = try reporting.nearLimit(
                 overBasisPoints: over, limit: limit, cursor: cursor)
-        } catch {
-            throw Problem(error)
+            return Page((page.entries, page.next))
         }
-        return .json { writer in
-            writer.object { writer in
-                writer.name("\"entries\":")
-                writer.array(page.entries) { writer, entry in write(entry, to: &writer) }
-                writer.name("\"next\":")
-                writer.value(page.next)
-            }
-        }
+        return .page("\"entries\":", page) { writer, entry in write(entry, to: &writer) }
     }
 
     private func write(_ entry: NearLimitEntry, to writer: inout JSONWriter) {
-        writer.object { writer in
-            writer.name("\"customer\":")
-            writer.value(entry.customer.rawValue)
-            writer.name("\"feature\":")
-            writer.value(entry.feature.rawValue)
-            writer.name("\"plan\":")
-            writer.value(entry.plan)
-            writer.name("\"used\":")
-            writer.quantity(entry.used, scale: entry.scale)
-            writer.name("\"limit\":")
-            writer.quantity(entry.limit, scale: entry.scale)
-            writer.name("\"share\":")
-            writer.value(DecimalQuantity.text(units: entry.shareBasisPoints, scale: 4))
-            writer.name("\"enforcement\":")
-            writer.value(entry.enforcement.rawValue)
-            writer.name("\"period\":")
-            document.period(entry.period, zone: entry.timeZone, to: &writer)
-            writer.name("\"projected_exhaustion\":")
-            if let instant = entry.projectedExhaustion {
-                document.time(instant, zone: entry.timeZone, to: &writer)
-            } else {
-                writer.null()
-            }
+        writer.member("\"customer\":", entry.customer.rawValue)
+        writer.member("\"feature\":", entry.feature.rawValue)
+        writer.member("\"plan\":", entry.plan)
+        writer.name("\"used\":")
+        writer.quantity(entry.used, scale: entry.scale)
+        writer.name("\"limit\":")
+        writer.quantity(entry.limit, scale: entry.scale)
+        writer.member("\"share\":", DecimalQuantity.text(units: entry.shareBasisPoints, scale: 4))
+        writer.member("\"enforcement\":", entry.enforcement.rawValue)
+        writer.name("\"period\":")
+        document.period(entry.period, zone: entry.timeZone, to: &writer)
+        writer.name("\"projected_exhaustion\":")
+        if let instant = entry.projectedExhaustion {
+            document.time(instant, zone: entry.timeZone, to: &writer)
+        } else {
+            writer.null()
         }
     }
 
@@ -75,58 +89,43 @@ struct ReportRoutes: Sendable {
         let since = try query.time("since")
         let limit = try query.integer("limit", in: Self.pageSizes, default: 100)
         let cursor = try query.text("cursor")
-        let page: (alerts: [StoredCrossing], next: String?)
-        do throws(QueryError) {
-            page = try reporting.alerts(
+        if let customer { try trees.check(customer, request.principal) }
+        let page = try gather(
+            limit, cursor, for: request.principal, customer: \.crossing.customer
+        ) { (limit, cursor) throws(QueryError) -> Page<StoredCrossing> in
+            let page = try reporting.alerts(
                 customer: customer, since: since, cursor: cursor, limit: limit)
-        } catch {
-            throw Problem(error)
+            return Page((page.alerts, page.next))
         }
-        return .json { writer in
-            writer.object { writer in
-                writer.name("\"alerts\":")
-                writer.array(page.alerts) { writer, alert in write(alert, to: &writer) }
-                writer.name("\"next\":")
-                writer.value(page.next)
-            }
-        }
+        return .page("\"alerts\":", page) { writer, alert in write(alert, to: &writer) }
     }
 
     private func write(_ alert: StoredCrossing, to writer: inout JSONWriter) {
         let crossing = alert.crossing
-        writer.object { writer in
-            writer.name("\"id\":")
-            writer.value(crossing.id)
-            writer.name("\"sequence\":")
-            writer.value(alert.sequence)
-            writer.name("\"customer\":")
-            writer.value(crossing.customer.rawValue)
-            writer.name("\"feature\":")
-            writer.value(crossing.feature.rawValue)
-            writer.name("\"meter\":")
-            writer.value(crossing.meter.rawValue)
-            writer.name("\"threshold\":")
-            writer.value(crossing.threshold.label)
-            writer.name("\"limit\":")
-            if let limit = crossing.limit.finite {
-                writer.quantity(limit, scale: crossing.scale)
-            } else {
-                writer.null()
-            }
-            writer.name("\"used_before\":")
-            writer.quantity(crossing.usedBefore, scale: crossing.scale)
-            writer.name("\"used_after\":")
-            writer.quantity(crossing.usedAfter, scale: crossing.scale)
-            writer.name("\"period\":")
-            // A crossing does not carry its customer's zone; UTC is unambiguous.
-            document.period(crossing.period, zone: "UTC", to: &writer)
-            writer.name("\"limit_source\":")
-            writer.value(crossing.source)
-            writer.name("\"crossed_at\":")
-            writer.time(crossing.crossedAt)
-            writer.name("\"resolved_at\":")
-            writer.time(crossing.resolvedAt)
+        writer.member("\"id\":", crossing.id)
+        writer.member("\"sequence\":", alert.sequence)
+        writer.member("\"customer\":", crossing.customer.rawValue)
+        writer.member("\"feature\":", crossing.feature.rawValue)
+        writer.member("\"meter\":", crossing.meter.rawValue)
+        writer.member("\"threshold\":", crossing.threshold.label)
+        writer.name("\"limit\":")
+        if let limit = crossing.limit.finite {
+            writer.quantity(limit, scale: crossing.scale)
+        } else {
+            writer.null()
         }
+        writer.name("\"used_before\":")
+        writer.quantity(crossing.usedBefore, scale: crossing.scale)
+        writer.name("\"used_after\":")
+        writer.quantity(crossing.usedAfter, scale: crossing.scale)
+        writer.name("\"period\":")
+        // A crossing does not carry its customer's zone; UTC is unambiguous.
+        document.period(crossing.period, zone: "UTC", to: &writer)
+        writer.member("\"limit_source\":", crossing.source)
+        writer.name("\"crossed_at\":")
+        writer.time(crossing.crossedAt)
+        writer.name("\"resolved_at\":")
+        writer.time(crossing.resolvedAt)
     }
 
     func totals(_ request: Request) async throws(Problem) -> Answer {
@@ -141,14 +140,10 @@ struct ReportRoutes: Sendable {
                 writer.name("\"totals\":")
                 writer.array(totals) { writer, total in
                     writer.object { writer in
-                        writer.name("\"customer\":")
-                        writer.value(total.customer.rawValue)
-                        writer.name("\"meter\":")
-                        writer.value(total.meter.rawValue)
-                        writer.name("\"count\":")
-                        writer.value(total.count)
-                        writer.name("\"value\":")
-                        writer.value(total.value)
+                        writer.member("\"customer\":", total.customer.rawValue)
+                        writer.member("\"meter\":", total.meter.rawValue)
+                        writer.member("\"count\":", total.count)
+                        writer.member("\"value\":", total.value)
                     }
                 }
             }
@@ -167,43 +162,30 @@ struct ReportRoutes: Sendable {
 
     private func write(_ report: ReconcileReport, to writer: inout JSONWriter) {
         writer.object { writer in
-            writer.name("\"events_read\":")
-            writer.value(report.eventsRead)
-            writer.name("\"events_counted\":")
-            writer.value(report.eventsCounted)
-            writer.name("\"duplicates\":")
-            writer.value(report.duplicates)
-            writer.name("\"set_aside\":")
-            writer.value(report.setAside)
-            writer.name("\"filtered\":")
-            writer.value(report.filtered)
-            writer.name("\"control_events\":")
-            writer.value(report.controlEvents)
-            writer.name("\"rows_compared\":")
-            writer.value(report.rowsCompared)
+            writer.member("\"events_read\":", report.eventsRead)
+            writer.member("\"events_counted\":", report.eventsCounted)
+            writer.member("\"duplicates\":", report.duplicates)
+            writer.member("\"set_aside\":", report.setAside)
+            writer.member("\"filtered\":", report.filtered)
+            writer.member("\"control_events\":", report.controlEvents)
+            writer.member("\"rows_compared\":", report.rowsCompared)
             writer.name("\"drifts\":")
             writer.array(report.drifts) { writer, drift in
                 writer.object { writer in
-                    writer.name("\"customer\":")
-                    writer.value(drift.customer)
-                    writer.name("\"meter\":")
-                    writer.value(drift.meter)
+                    writer.member("\"customer\":", drift.customer)
+                    writer.member("\"meter\":", drift.meter)
                     writer.name("\"period\":")
                     if let period = drift.period {
                         document.period(period, zone: "UTC", to: &writer)
                     } else {
                         writer.null()
                     }
-                    writer.name("\"store\":")
-                    writer.value(drift.store)
-                    writer.name("\"recounted\":")
-                    writer.value(drift.recounted)
-                    writer.name("\"stored\":")
-                    writer.value(drift.stored)
+                    writer.member("\"store\":", drift.store)
+                    writer.member("\"recounted\":", drift.recounted)
+                    writer.member("\"stored\":", drift.stored)
                 }
             }
-            writer.name("\"notes\":")
-            writer.array(report.notes) { $0.value($1) }
+            writer.member("\"notes\":", report.notes)
         }
     }
 }

@@ -6,10 +6,12 @@ internal import NIOCore
 struct ReservationRoutes: Sendable {
     let gate: any EntitlementGate
     let document: DecisionDocument
+    let trees: TreeGuard
 
     init(_ services: HTTPServices, _ options: HTTPOptions) {
         gate = services.gate
         document = DecisionDocument(offsetSeconds: options.offsetSeconds)
+        trees = TreeGuard(access: services.access)
     }
 
     func reserve(_ request: Request) async throws(Problem) -> Answer {
@@ -17,6 +19,7 @@ struct ReservationRoutes: Sendable {
         guard case .single(var item) = try reader.read() else {
             throw .invalid("checks", "a reservation is one question")
         }
+        try trees.check(item.question.party, request.principal)
         if item.question.id == nil {
             item.question.id = try CheckRoutes.idempotencyKey(request)
         }
@@ -31,7 +34,7 @@ struct ReservationRoutes: Sendable {
 
     func commit(_ request: Request) async throws(Problem) -> Answer {
         let actual = try self.actual(request.body)
-        let id = request.pathParameter ?? ""
+        let id = request.parameter(0)
         do throws(GateError) {
             return answer(try await gate.commitReservation(id, actual: actual))
         } catch {
@@ -40,7 +43,7 @@ struct ReservationRoutes: Sendable {
     }
 
     func release(_ request: Request) async throws(Problem) -> Answer {
-        let id = request.pathParameter ?? ""
+        let id = request.parameter(0)
         do throws(GateError) {
             return answer(try await gate.releaseReservation(id))
         } catch {
@@ -69,10 +72,8 @@ struct ReservationRoutes: Sendable {
                 document.writeMembers(result.decision, to: &writer)
                 guard let reservation = result.reservation else { return }
                 let scale = result.decision.scale
-                writer.name("\"reservation_id\":")
-                writer.value(reservation.id)
-                writer.name("\"state\":")
-                writer.value(reservation.state.rawValue)
+                writer.member("\"reservation_id\":", reservation.id)
+                writer.member("\"state\":", reservation.state.rawValue)
                 writer.name("\"reserved\":")
                 writer.quantity(reservation.quantity, scale: scale)
                 writer.name("\"committed\":")

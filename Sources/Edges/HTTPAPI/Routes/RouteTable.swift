@@ -1,3 +1,4 @@
+internal import MeteringModel
 internal import MeteringPorts
 internal import NIOHTTP1
 
@@ -12,6 +13,7 @@ enum RouteTable {
             + customers(CustomerRoutes(services, options))
             + reports(ReportRoutes(services, options))
             + catalog(CatalogRoutes(services))
+            + (services.control.map { control(ControlRoutes($0)) } ?? [])
         let document = OpenAPIDocument.json(table + [openAPI(body: "")], version: options.version)
         return table + [openAPI(body: document)]
     }
@@ -25,10 +27,16 @@ enum RouteTable {
             .init(name: "subject", text: "A subject of the customer, such as its API key."),
             .init(name: "feature", text: "The feature.", isRequired: true),
             .init(name: "quantity", text: "How many more; 1 when absent."),
+            .init(name: "domain", text: "Host name of the use, for bound entitlements."),
+            .init(name: "region", text: "Region of the use, for bound entitlements."),
+            .init(
+                name: "environment", text: "Whose counters; production when absent.",
+                values: Environment.allCases.map(\.rawValue)),
         ]
         return [
             Route(
-                method: .POST, pattern: "/v1/check", scope: .check, isCheck: true,
+                method: .POST, pattern: "/v1/check", scope: .check, reach: .tree, rate: .check,
+                isCheck: true,
                 operation: Operation(
                     id: "check",
                     summary: "May this customer use so many more? Charges nothing.",
@@ -36,13 +44,14 @@ enum RouteTable {
                     success: (200, "DecisionOrDecisions"), problems: [400, 404, 413, 429, 503]),
                 handler: .immediate(routes.check)),
             Route(
-                method: .GET, pattern: "/v1/check", scope: .check, bodyLimit: .none, isCheck: true,
+                method: .GET, pattern: "/v1/check", scope: .check, reach: .tree, rate: .check,
+                bodyLimit: .none, isCheck: true,
                 operation: Operation(
                     id: "checkByQuery", summary: "The same question as a query.",
                     parameters: query + [deny], problems: [400, 404, 429, 503]),
                 handler: .immediate(routes.checkByQuery)),
             Route(
-                method: .POST, pattern: "/v1/consume", scope: .check,
+                method: .POST, pattern: "/v1/consume", scope: .check, reach: .tree, rate: .check,
                 operation: Operation(
                     id: "consume",
                     summary: "Decision and charge in one step; one charge per id.",
@@ -56,14 +65,16 @@ enum RouteTable {
     private static func reservations(_ routes: ReservationRoutes) -> [Route] {
         [
             Route(
-                method: .POST, pattern: "/v1/reservations", scope: .check,
+                method: .POST, pattern: "/v1/reservations", scope: .check, reach: .tree,
+                rate: .check,
                 operation: Operation(
                     id: "reserve", summary: "Hold part of a quota for a while.",
                     request: [("application/json", "Question")], success: (200, "Reservation"),
                     problems: [400, 404, 409, 503]),
                 handler: .asynchronous(routes.reserve)),
             Route(
-                method: .POST, pattern: "/v1/reservations/{id}/commit", scope: .check,
+                method: .POST, pattern: "/v1/reservations/{id}/commit", scope: .check, reach: .tree,
+                rate: .check,
                 operation: Operation(
                     id: "commitReservation",
                     summary: "Charge what was really used and free the rest.",
@@ -72,6 +83,7 @@ enum RouteTable {
                 handler: .asynchronous(routes.commit)),
             Route(
                 method: .POST, pattern: "/v1/reservations/{id}/release", scope: .check,
+                reach: .tree, rate: .check,
                 operation: Operation(
                     id: "releaseReservation", summary: "Free all that was held.",
                     success: (200, "Reservation"), problems: [404, 409, 503]),
@@ -101,7 +113,8 @@ enum RouteTable {
             name: "kind", text: "Only these.", values: ["dead_letter", "quarantine"])
         return [
             Route(
-                method: .POST, pattern: "/v1/events", scope: .writeEvents, bodyLimit: .batch,
+                method: .POST, pattern: "/v1/events", scope: .writeEvents, reach: .tree,
+                rate: .check, bodyLimit: .batch,
                 operation: Operation(
                     id: "recordEvents",
                     summary: "Record CloudEvents; answers once they are durable.",
@@ -138,13 +151,15 @@ enum RouteTable {
         [
             Route(
                 method: .GET, pattern: "/v1/customers/{id}/entitlements", scope: .readUsage,
+                reach: .tree,
                 bodyLimit: .none,
                 operation: Operation(
-                    id: "listEntitlements", summary: "What a customer may use now, and from where.",
+                    id: "listEntitlements", summary: "What a customer may use, and from where.",
+                    parameters: [at],
                     success: (200, "Entitlements"), problems: [400, 404, 503]),
                 handler: .asynchronous(routes.entitlements)),
             Route(
-                method: .GET, pattern: "/v1/customers/{id}/usage", scope: .readUsage,
+                method: .GET, pattern: "/v1/customers/{id}/usage", scope: .readUsage, reach: .tree,
                 bodyLimit: .none,
                 operation: Operation(
                     id: "usage", summary: "What a customer used, by hour, day or month.",
@@ -166,14 +181,16 @@ enum RouteTable {
     private static func reports(_ routes: ReportRoutes) -> [Route] {
         [
             Route(
-                method: .GET, pattern: "/v1/near-limit", scope: .readUsage, bodyLimit: .none,
+                method: .GET, pattern: "/v1/near-limit", scope: .readUsage, reach: .tree,
+                bodyLimit: .none,
                 operation: Operation(
                     id: "nearLimit", summary: "Customers by share of their limit, largest first.",
                     parameters: [.init(name: "over", text: "Share from which on; 0.8.")] + paging,
                     success: (200, "NearLimit"), problems: [400, 503]),
                 handler: .asynchronous(routes.nearLimit)),
             Route(
-                method: .GET, pattern: "/v1/alerts", scope: .readUsage, bodyLimit: .none,
+                method: .GET, pattern: "/v1/alerts", scope: .readUsage, reach: .tree,
+                bodyLimit: .none,
                 operation: Operation(
                     id: "alerts", summary: "Thresholds that were crossed.",
                     parameters: [
@@ -205,31 +222,39 @@ enum RouteTable {
             Route(
                 method: .GET, pattern: "/v1/catalog", scope: .readUsage, bodyLimit: .none,
                 operation: Operation(
-                    id: "catalog", summary: "The catalog in force.", success: (200, "YAML"),
-                    successType: "application/yaml", problems: [404]),
+                    id: "catalog",
+                    summary: "The catalog in force, as a document that changes nothing.",
+                    parameters: [
+                        .init(
+                            name: "all", type: "boolean",
+                            text: "With the customers that no document manages.")
+                    ],
+                    success: (200, "YAML"), successType: "application/yaml", problems: [422]),
                 handler: .asynchronous(routes.current)),
             Route(
                 method: .POST, pattern: "/v1/catalog", scope: .admin, bodyLimit: .batch,
                 operation: Operation(
                     id: "applyCatalog", summary: "Put another catalog in force.",
                     parameters: [
+                        dryRun,
                         .init(
-                            name: "dry_run", type: "boolean", text: "Only say what would change.")
-                    ],
+                            name: "prune", type: "boolean",
+                            text: "Remove what a document made and this one does not name."),
+                        .init(
+                            name: "migrate", type: "boolean",
+                            text: "Move subscriptions to the latest versions of these plans."),
+                        expectedCount,
+                    ] + command,
                     request: [("application/yaml", "YAML")], success: (200, "CatalogChange"),
                     problems: [400, 413, 422]),
                 handler: .asynchronous(routes.apply)),
         ]
     }
 
-    private static let paging: [Operation.Parameter] = [
-        .init(name: "limit", type: "integer", text: "At most so many, up to 1000."),
-        .init(name: "cursor", text: "The next of the page before."),
-    ]
-
     private static func openAPI(body: String) -> Route {
         Route(
-            method: .GET, pattern: "/openapi.json", scope: nil, bodyLimit: .none,
+            method: .GET, pattern: "/openapi.json", scope: nil, reach: .common, rate: .none,
+            bodyLimit: .none,
             operation: Operation(
                 id: "openapi", summary: "This document.", success: (200, "Any"), problems: []),
             handler: .immediate { _, writer in
@@ -246,7 +271,8 @@ enum RouteTable {
             operations: services.operations, isDraining: isDraining, edgeMetrics: metrics)
         func route(_ pattern: String, _ handler: Route.Handler) -> Route {
             Route(
-                method: .GET, pattern: pattern, scope: nil, bodyLimit: .none,
+                method: .GET, pattern: pattern, scope: nil, reach: .common, rate: .none,
+                bodyLimit: .none,
                 operation: Operation(id: pattern, summary: ""), handler: handler)
         }
         return [

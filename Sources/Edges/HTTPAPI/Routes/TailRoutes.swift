@@ -20,17 +20,14 @@ struct TailRoutes: Sendable {
                 writer.name("\"events\":")
                 writer.array(events) { writer, event in
                     writer.object { writer in
-                        writer.name("\"partition\":")
-                        writer.value(Int64(event.info.partition))
-                        writer.name("\"offset\":")
-                        writer.value(event.info.offset)
+                        writer.member("\"partition\":", Int64(event.info.partition))
+                        writer.member("\"offset\":", event.info.offset)
                         writer.name("\"appended_at\":")
                         writer.time(event.info.appendedAt)
                         DeadLetterRoutes.write(payload: event.payload, to: &writer)
                     }
                 }
-                writer.name("\"next\":")
-                writer.value(next)
+                writer.member("\"next\":", next)
             }
         }
     }

@@ -17,4 +17,28 @@ struct Answer: Sendable {
         write(&writer)
         return Answer(head: AnswerHead(status: status), body: writer.bytes)
     }
+
+    /// One page of a list: `{"<name>": […], "next": …}`. `name` is quoted, with its colon.
+    static func page<Element>(
+        _ name: StaticString, _ page: Page<Element>,
+        _ write: (inout JSONWriter, Element) -> Void
+    ) -> Answer {
+        .json { writer in
+            writer.object { writer in
+                writer.name(name)
+                writer.array(page.elements) { writer, element in
+                    writer.object { writer in write(&writer, element) }
+                }
+                writer.member("\"next\":", page.next)
+            }
+        }
+    }
+}
+
+/// Some of a list, and where the rest of it begins.
+struct Page<Element> {
+    var elements: [Element]
+    var next: String?
+
+    init(_ page: (elements: [Element], next: String?)) { (elements, next) = page }
 }

@@ -50,4 +50,17 @@ extension Problem {
             Place(line: $0.line, column: $0.column, message: $0.message)
         }
     }
+
+    init(_ problem: ControlProblem) {
+        self.init(
+            status: problem.kind.rawValue, code: problem.code, detail: problem.detail,
+            field: problem.field)
+        places = problem.lines.map { Place(line: $0.line, field: $0.field, message: $0.message) }
+        switch problem.kind {
+        case .unavailable: headers = [("Retry-After", "1")]
+        case .unauthorized: headers = [("WWW-Authenticate", "Bearer")]
+        case .invalid, .forbidden, .notFound, .conflict, .preconditionFailed, .unprocessable:
+            break
+        }
+    }
 }

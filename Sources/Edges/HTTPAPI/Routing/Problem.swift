@@ -10,12 +10,15 @@ struct Problem: Error, Sendable {
     /// The member or parameter at fault.
     var field: String?
     var headers: [(name: String, value: String)] = []
-    /// Places in a document that was sent (catalog errors).
+    /// Places in a document that was sent: catalog errors, lines of an import.
     var places: [Place] = []
+    /// Limits of the edge itself that the request went over.
+    var violatedPolicies: [String] = []
 
     struct Place: Sendable {
         var line: Int
-        var column: Int
+        var column: Int?
+        var field: String?
         var message: String
     }
 
@@ -30,6 +33,11 @@ struct Problem: Error, Sendable {
     static func invalid(_ field: String, _ detail: String) -> Problem {
         Problem(status: 400, code: "invalid_request", detail: detail, field: field)
     }
+
+    /// 403: a key that is bound to a customer asks about somebody else.
+    static let wrongCustomer = Problem(
+        status: 403, code: "wrong_customer",
+        detail: "this key is bound to one customer and may name only that one and those below it")
 
     /// 503 with `Retry-After`: the request had no effect that a repetition would double.
     static func unavailable(code: String, _ detail: String, retryAfterSeconds: Int = 1) -> Problem {
@@ -63,45 +71,39 @@ struct Problem: Error, Sendable {
     }
 
     func writeMembers(to writer: inout JSONWriter, requestID: String) {
-        writer.name("\"type\":")
-        writer.value(type)
-        writer.name("\"title\":")
-        writer.value(HTTPResponseStatus(statusCode: status).reasonPhrase)
-        writer.name("\"status\":")
-        writer.value(Int64(status))
-        writer.name("\"detail\":")
-        writer.value(detail)
-        writer.name("\"code\":")
-        writer.value(code)
+        writer.member("\"type\":", type)
+        writer.member("\"title\":", HTTPResponseStatus(statusCode: status).reasonPhrase)
+        writer.member("\"status\":", Int64(status))
+        writer.member("\"detail\":", detail)
+        writer.member("\"code\":", code)
         if !requestID.isEmpty {
-            writer.name("\"instance\":")
-            writer.value("urn:tollgate:request:" + requestID)
-            writer.name("\"request_id\":")
-            writer.value(requestID)
+            writer.member("\"instance\":", "urn:tollgate:request:" + requestID)
+            writer.member("\"request_id\":", requestID)
         }
-        if let field {
-            writer.name("\"field\":")
-            writer.value(field)
+        if let field { writer.member("\"field\":", field) }
+        if !violatedPolicies.isEmpty {
+            writer.member("\"violated-policies\":", violatedPolicies)
         }
         if !places.isEmpty {
             writer.name("\"errors\":")
-            writer.array(places) { writer, place in
-                writer.object { writer in
-                    writer.name("\"line\":")
-                    writer.value(Int64(place.line))
-                    writer.name("\"column\":")
-                    writer.value(Int64(place.column))
-                    writer.name("\"message\":")
-                    writer.value(place.message)
-                }
-            }
+            writer.array(places) { writer, place in Self.write(place, to: &writer) }
+        }
+    }
+
+    private static func write(_ place: Place, to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("\"line\":", Int64(place.line))
+            if let column = place.column { writer.member("\"column\":", Int64(column)) }
+            if let field = place.field { writer.member("\"field\":", field) }
+            writer.member("\"message\":", place.message)
         }
     }
 
     /// Types that IANA has registered where one fits, else a name of ours.
     private var type: String {
         switch code {
-        case "quota_exceeded": "https://iana.org/assignments/http-problem-types#quota-exceeded"
+        case "quota_exceeded", "rate_limited":
+            "https://iana.org/assignments/http-problem-types#quota-exceeded"
         case "overloaded":
             "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"
         default: "urn:tollgate:problem:" + code

@@ -1,3 +1,4 @@
+internal import MeteringPorts
 internal import NIOHTTP1
 
 /// One method of one path: who may call it, how much it may send, what answers it, how the OpenAPI
@@ -10,13 +11,32 @@ final class Route: Sendable {
         case asynchronous(@Sendable (Request) async throws(Problem) -> Answer)
     }
 
-    enum BodyLimit: Sendable { case none, single, batch }
+    /// `bulk` has bounds and a memory budget of its own.
+    enum BodyLimit: Sendable { case none, single, batch, bulk }
+
+    /// What a key that is bound to a customer finds here.
+    enum Reach: Sendable {
+        /// Every customer's: refused to such a key. What a route has that says nothing else.
+        case installation
+        /// Customers' own; the handler, or the service behind it, holds the key to its tree.
+        case tree
+        /// Nothing of any customer.
+        case common
+    }
+
+    /// Which of the edge's own rate limits counts its requests.
+    enum Rate: Sendable { case none, control, check }
 
     let method: HTTPMethod
-    /// Segments with at most one parameter, `{id}`.
+    /// Segments, any of which may be a parameter: `{id}`.
     let pattern: String
     /// Nil for routes that are open to everybody.
-    let scope: APIKey.Scope?
+    let scope: AccessScope?
+    let reach: Reach
+    let rate: Rate
+    /// Whether the path goes below one customer, `/v1/customers/{id}/…`, which must then be of the
+    /// tree of a bound key.
+    let isOfCustomer: Bool
     let bodyLimit: BodyLimit
     /// Whether the route's duration goes into the check histogram.
     let isCheck: Bool
@@ -24,15 +44,25 @@ final class Route: Sendable {
     let handler: Handler
 
     init(
-        method: HTTPMethod, pattern: String, scope: APIKey.Scope?, bodyLimit: BodyLimit = .single,
-        isCheck: Bool = false, operation: Operation, handler: Handler
+        method: HTTPMethod, pattern: String, scope: AccessScope?, reach: Reach = .installation,
+        rate: Rate = .control, bodyLimit: BodyLimit = .single, isCheck: Bool = false,
+        operation: Operation, handler: Handler
     ) {
         self.method = method
         self.pattern = pattern
         self.scope = scope
+        self.reach = reach
+        self.rate = rate
+        isOfCustomer = pattern.hasPrefix("/v1/customers/{id}/")
         self.bodyLimit = bodyLimit
         self.isCheck = isCheck
         self.operation = operation
         self.handler = handler
+    }
+
+    /// Names of the pattern's parameters, in their order.
+    var parameterNames: [String] {
+        pattern.split(separator: "/").filter { $0.first == "{" }.map { $0.dropFirst().dropLast() }
+            .map(String.init)
     }
 }

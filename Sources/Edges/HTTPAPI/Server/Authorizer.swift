@@ -1,24 +1,34 @@
-/// Decides whether a request's bearer key may use a route. Keys are compared in full and in
-/// constant time; which key failed is never told.
+internal import MeteringPorts
+
+/// Decides whether a request's bearer key may use a route. Which key failed is never told.
 struct Authorizer: Sendable {
-    private let keys: [(secret: [UInt8], scopes: Set<APIKey.Scope>)]
+    let access: any AccessControl
 
-    init(keys: [APIKey]) {
-        self.keys = keys.map { (Array($0.secret.utf8), $0.scopes) }
-    }
-
-    /// Nil when the request may pass.
-    func problem(authorization: String?, scope: APIKey.Scope?) -> Problem? {
-        guard let scope, !keys.isEmpty else { return nil }
-        guard let authorization, let secret = Self.bearer(authorization) else {
-            return Self.unauthorized("this server needs Authorization: Bearer <key>")
+    /// - Parameter isLoopback: whether the request came in through a listener that only this machine
+    ///   can reach: as long as there is no key, everybody there may do everything.
+    /// - Returns: who asks.
+    func admit(
+        _ authorization: String?, to route: Route, isLoopback: Bool
+    ) throws(Problem) -> Principal {
+        guard let scope = route.scope else { return .anonymous }
+        guard access.hasKeys else {
+            if isLoopback { return .local }
+            throw Self.unauthorized(
+                "no key has been made yet, and without one only a loopback address is served")
         }
-        var granted: Set<APIKey.Scope>?
-        for key in keys where Self.isEqual(key.secret, secret) { granted = key.scopes }
-        guard let granted else { return Self.unauthorized("unknown key") }
-        if granted.contains(scope) || granted.contains(.admin) { return nil }
-        return Problem(
-            status: 403, code: "forbidden", detail: "the key lacks the scope \(scope.rawValue)")
+        guard let authorization, let secret = Self.bearer(authorization) else {
+            throw Self.unauthorized("this server needs Authorization: Bearer <key>")
+        }
+        guard let principal = access.principal(secret: secret) else {
+            throw Self.unauthorized("unknown key")
+        }
+        guard principal.may(scope) else {
+            throw Problem(
+                status: 403, code: "forbidden",
+                detail: "the key lacks the scope \(scope.rawValue)")
+        }
+        if principal.customer != nil, route.reach == .installation { throw .wrongCustomer }
+        return principal
     }
 
     private static func unauthorized(_ detail: String) -> Problem {
@@ -32,14 +42,9 @@ struct Authorizer: Sendable {
         guard bytes.count > 7, header.prefix(7).lowercased() == "bearer " else { return nil }
         return Array(bytes[7...])
     }
+}
 
-    /// Takes the same time wherever two keys of one length differ.
-    private static func isEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
-        var difference = UInt8(left.count == right.count ? 0 : 1)
-        for index in right.indices {
-            let other = left.isEmpty ? 0 : left[index % left.count]
-            difference |= right[index] ^ other
-        }
-        return difference == 0
-    }
+extension Principal {
+    /// Whoever asks for what is open to everybody.
+    static let anonymous = Principal(id: "anonymous", scopes: [])
 }

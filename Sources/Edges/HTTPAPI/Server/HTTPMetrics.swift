@@ -4,7 +4,7 @@ internal import Synchronization
 /// Counters of one event loop. Only that loop writes, anyone may read: an increment is a plain
 /// load and store, without a bus lock.
 final class HTTPMetrics: Sendable {
-    static let routeCountMax = 40
+    static let routeCountMax = 160
     private static let classCount = 5
     /// Upper bounds in nanoseconds.
     static let bounds: [UInt64] = [
@@ -16,14 +16,14 @@ final class HTTPMetrics: Sendable {
         "0.0025", "0.01", "0.1",
     ]
 
-    private let requests: InlineArray<205, Atomic<UInt64>> = .init { _ in Atomic(0) }
+    private let requests: InlineArray<805, Atomic<UInt64>> = .init { _ in Atomic(0) }
     private let durations: InlineArray<12, Atomic<UInt64>> = .init { _ in Atomic(0) }
     private let durationNanoseconds = Atomic<UInt64>(0)
 
     /// `routeIndex` −1 stands for requests that matched no route.
     func countRequest(routeIndex: Int, status: Int) {
         let slot = (routeIndex + 1) * Self.classCount + min(max(status / 100, 1), 5) - 1
-        if slot < 205 { Self.add(1, to: requests[slot]) }
+        if slot < 805 { Self.add(1, to: requests[slot]) }
     }
 
     func countCheck(nanoseconds: UInt64) {

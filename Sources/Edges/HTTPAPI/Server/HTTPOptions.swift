@@ -18,18 +18,30 @@ package struct HTTPOptions: Sendable {
     /// Bodies held in memory at the same time, over all connections.
     package var bufferedBytesMax = 256 * 1_024 * 1_024
     package var batchCountMax = 1_000
+    /// Of an import; imports that are being received share this much memory.
+    package var importBytesMax = 512 * 1_024 * 1_024
     /// From a request's first byte to the end of its head.
     package var headSecondsMax = 10
     /// From the end of a request's head to the end of its body.
     package var bodySecondsMax = 60
+    /// The same for an import.
+    package var importSecondsMax = 900
     /// Between requests.
     package var idleSecondsMax = 120
     /// How long a client may leave answers unread.
     package var stallSecondsMax = 60
     /// The longest wait that `Retry-After` asks for; quotas that refill later say so in the body.
     package var retryAfterSecondsMax: Int64 = 3_600
-    /// When there are any, every `/v1` route needs one of them.
-    package var apiKeys: [APIKey] = []
+    /// When set, the API's listener speaks TLS (1.2 and later) only. The operator's stays plain.
+    package var tls: TLSFiles?
+    /// How often the certificate's files are looked at for a change.
+    package var tlsCheckSeconds = 60
+    /// Requests of one key to control-plane and report routes (0: any number), and how many of them
+    /// may come at once. Nil: 200 and twice the rate, with loopback exempt while there is no key.
+    package var rateLimitPerSecond: Int?
+    package var rateLimitBurst: Int?
+    /// The same for check, consume, reservations and events; twice as many at once.
+    package var checkRateLimitPerSecond = 0
     package var clock: WallClock
     /// Seconds that a zone (IANA name) is ahead of UTC at an instant.
     package var offsetSeconds: @Sendable (_ zone: String, _ instant: Timestamp) -> Int
@@ -45,20 +57,14 @@ package struct HTTPOptions: Sendable {
     }
 }
 
-/// A bearer key and what it may do.
-package struct APIKey: Sendable {
-    package enum Scope: String, Sendable, CaseIterable {
-        case check
-        case writeEvents = "events:write"
-        case readUsage = "usage:read"
-        case admin
-    }
-    package var secret: String
-    /// `admin` includes all others.
-    package var scopes: Set<Scope>
+/// Where the certificate of the API's listener stands, both in PEM.
+package struct TLSFiles: Sendable, Hashable {
+    /// The server's certificate first, then those that lead to a root.
+    package var certificateChain: String
+    package var privateKey: String
 
-    package init(secret: String, scopes: Set<Scope> = Set(Scope.allCases)) {
-        self.secret = secret
-        self.scopes = scopes
+    package init(certificateChain: String, privateKey: String) {
+        self.certificateChain = certificateChain
+        self.privateKey = privateKey
     }
 }

@@ -4,6 +4,7 @@ internal import MeteringPorts
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
+internal import NIOSSL
 internal import Synchronization
 
 /// The HTTP edge: the API on one port, metrics and health on another, on event loops of its own.
@@ -14,6 +15,8 @@ package final class HTTPServer: Sendable {
         var loops: [EventLoopSeat] = []
         var api: (any Channel)?
         var admin: (any Channel)?
+        var tls: TLSContexts?
+        var watching: Task<Void, Never>?
         var isDraining = false
     }
 
@@ -33,16 +36,24 @@ package final class HTTPServer: Sendable {
 
     package init(services: HTTPServices, options: HTTPOptions) {
         self.services = services
-        edge = Edge(options: options, logger: services.logger)
+        edge = Edge(options: options, access: services.access, logger: services.logger)
         group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, options.eventLoopCount))
         apiRouter = Router(RouteTable.api(services, options))
     }
 
     /// Listens for API requests; port 0 takes a free one.
     /// - Returns: the address that is listened on.
+    /// - Throws: `HTTPServerError` when the address or the certificate cannot be used.
     package func start(host: String, port: Int) async throws -> (host: String, port: Int) {
-        let channel = try await listen(host: host, port: port, router: apiRouter, isAdmin: false)
-        state.withLock { $0.api = channel }
+        let tls = try edge.options.tls.map { try TLSContexts($0) }
+        let channel = try await listen(
+            host: host, port: port, router: apiRouter, isAdmin: false, tls: tls)
+        let watching = tls.map { watch($0) }
+        state.withLock { state in
+            state.api = channel
+            state.tls = tls
+            state.watching = watching
+        }
         return Self.address(of: channel, host, port)
     }
 
@@ -52,7 +63,7 @@ package final class HTTPServer: Sendable {
             services, isDraining: { [edge] in edge.isDraining },
             metrics: { [weak self] in self?.metricsText() ?? "" })
         let channel = try await listen(
-            host: host, port: port, router: Router(table), isAdmin: true)
+            host: host, port: port, router: Router(table), isAdmin: true, tls: nil)
         state.withLock { $0.admin = channel }
         return Self.address(of: channel, host, port)
     }
@@ -61,6 +72,21 @@ package final class HTTPServer: Sendable {
     package func metricsText() -> String {
         let loops = state.withLock { $0.loops.map(\.metrics) }
         return HTTPMetricsText.render(loops: loops, router: apiRouter, edge: edge)
+    }
+
+    /// Looks at the certificate's files now, which otherwise happens every `tlsCheckSeconds`.
+    /// - Returns: whether new connections get another certificate.
+    @discardableResult
+    package func reloadCertificate() -> Bool {
+        state.withLock { $0.tls }?.reload(services.logger) ?? false
+    }
+
+    private func watch(_ tls: TLSContexts) -> Task<Void, Never> {
+        let pause = Duration.seconds(max(1, edge.options.tlsCheckSeconds))
+        let logger = services.logger
+        return Task {
+            while (try? await Task.sleep(for: pause)) != nil { tls.reload(logger) }
+        }
     }
 
     /// Ends the server. In this order: `/readyz` says no; nothing new is accepted; requests under
@@ -76,6 +102,7 @@ package final class HTTPServer: Sendable {
             try? await group.shutdownGracefully()
             return
         }
+        state.withLock { $0.watching }?.cancel()
         try? await api?.close().get()
         each(loops) { $0.connections { !$0.isAdmin }.forEach { $0.drain() } }
         let deadline = ContinuousClock.now + timeout
@@ -101,7 +128,7 @@ package final class HTTPServer: Sendable {
     // MARK: Listening
 
     private func listen(
-        host: String, port: Int, router: Router, isAdmin: Bool
+        host: String, port: Int, router: Router, isAdmin: Bool, tls: TLSContexts?
     ) async throws -> any Channel {
         let seats = try await seatLoops()
         let states = Dictionary(
@@ -119,8 +146,7 @@ package final class HTTPServer: Sendable {
                         return
                     }
                     try Self.furnish(
-                        channel.pipeline.syncOperations, edge: edge, router: router, loop: loop,
-                        isAdmin: isAdmin)
+                        channel, edge: edge, router: router, loop: loop, isAdmin: isAdmin, tls: tls)
                 }
             }
         do {
@@ -136,13 +162,15 @@ package final class HTTPServer: Sendable {
     }
 
     private static func furnish(
-        _ pipeline: ChannelPipeline.SynchronousOperations, edge: Edge, router: Router,
-        loop: LoopState, isAdmin: Bool
+        _ channel: any Channel, edge: Edge, router: Router, loop: LoopState, isAdmin: Bool,
+        tls: TLSContexts?
     ) throws {
+        let pipeline = channel.pipeline.syncOperations
         guard edge.connectionOpened(isAdmin: isAdmin) else {
-            try pipeline.addHandler(RefusalHandler())
+            try pipeline.addHandler(RefusalHandler(isSilent: tls != nil))
             return
         }
+        if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls.current)) }
         var limits = NIOHTTPDecoderLimitConfiguration()
         limits.maxHeaderFieldSize = edge.options.headBytesMax
         limits.maxHeaderListSize = edge.options.headBytesMax
@@ -151,7 +179,9 @@ package final class HTTPServer: Sendable {
             leftOverBytesStrategy: .dropBytes, limitConfiguration: limits)
         try pipeline.addHandlers(
             ByteToMessageHandler(decoder),
-            ConnectionHandler(edge: edge, router: router, loop: loop, isAdmin: isAdmin))
+            ConnectionHandler(
+                edge: edge, router: router, loop: loop, isAdmin: isAdmin,
+                isLoopback: channel.parent?.localAddress?.isLoopback ?? false))
     }
 
     /// Sets the event loops up, the first time.
@@ -188,6 +218,15 @@ package final class HTTPServer: Sendable {
     ) -> (host: String, port: Int) {
         let address = channel.localAddress
         return (address?.ipAddress ?? host, address?.port ?? port)
+    }
+}
+
+extension SocketAddress {
+    /// Whether only this machine can reach it.
+    fileprivate var isLoopback: Bool {
+        guard let ipAddress else { return false }
+        return ipAddress == "::1" || ipAddress.hasPrefix("127.")
+            || ipAddress.hasPrefix("::ffff:127.")
     }
 }
 

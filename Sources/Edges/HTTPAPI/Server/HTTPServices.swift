@@ -7,6 +7,9 @@ package struct HTTPServices: Sendable {
     package var ingest: any EventIngest
     package var reporting: any UsageReporting
     package var catalog: any CatalogAdministration
+    /// Nil where there is none: its routes do not exist then.
+    package var control: (any ControlPlane)?
+    package var access: any AccessControl
     package var operations: any OperationsStatus
     /// Nil where nothing can be watched.
     package var tail: (any EventTailing)?
@@ -14,13 +17,16 @@ package struct HTTPServices: Sendable {
 
     package init(
         gate: any EntitlementGate, ingest: any EventIngest, reporting: any UsageReporting,
-        catalog: any CatalogAdministration, operations: any OperationsStatus,
+        catalog: any CatalogAdministration, control: (any ControlPlane)? = nil,
+        access: any AccessControl, operations: any OperationsStatus,
         tail: (any EventTailing)? = nil, logger: Logger
     ) {
         self.gate = gate
         self.ingest = ingest
         self.reporting = reporting
         self.catalog = catalog
+        self.control = control
+        self.access = access
         self.operations = operations
         self.tail = tail
         self.logger = logger

@@ -78,7 +78,13 @@ extension ControlDraft {
 
 extension ControlProblem {
     package static func field(_ problem: FieldProblem) -> ControlProblem {
-        .invalid(
+        var problem = problem
+        // A member that is missing has no place of its own: the message names it last, in quotes.
+        if problem.code == .missing, problem.message.hasSuffix("\"") {
+            let words = problem.message.split(separator: "\"")
+            if let name = words.last { problem.path.append(String(name)) }
+        }
+        return .invalid(
             problem.code.rawValue, problem.message,
             field: problem.path.isEmpty ? nil : problem.field)
     }

@@ -13,7 +13,7 @@ extension ControlDraft {
         if change.action == .undo { return try redo(change, history) }
         let isThere = history.entries.contains { $0.sequence == change.sequence }
         guard isThere else { return false }
-        try requireNothingBuilds(on: change, of: change, history)
+        try requireNothingBuilds(on: change, history)
         try append(undoing(change, action: .undo, patch: .object([:])), to: history)
         let after = try self.history(change.kind, change.id)
         if after?.latest == nil || change.kind == .plan {
@@ -35,7 +35,14 @@ extension ControlDraft {
                 && $0.patch == original.patch
         }
         if isThere { return false }
-        try requireNothingBuilds(on: original, of: undo, history)
+        // It is as if the change were made today: it needs what it changes, or a free place.
+        let isMade = history.document(at: original.effectiveAt) != nil
+        if isMade == (original.action == .create) {
+            throw ControlProblem(
+                .conflict, "cannot_undo",
+                "\(undo.kind.words) \"\(undo.id)\" "
+                    + (isMade ? "was made anew since" : "is not there any more"))
+        }
         try append(
             undoing(original, action: original.action, patch: original.patch), to: history)
         return true
@@ -54,12 +61,10 @@ extension ControlDraft {
     /// Later changes of the same record stand in the way when they speak of the same members, or
     /// when the record itself comes or goes with the one that is taken out.
     private func requireNothingBuilds(
-        on change: ControlChange, of later: ControlChange, _ history: RecordHistory
+        on change: ControlChange, _ history: RecordHistory
     ) throws(ControlProblem) {
         let names = change.patch.object.map { Set($0.keys) } ?? []
-        for entry in history.entries where entry.sequence > later.sequence {
-            let isOwn = entry.sequence > base
-            if isOwn { continue }
+        for entry in history.entries where entry.sequence > change.sequence {
             let isBuilt: Bool
             if change.action == .update, let patch = entry.patch.object {
                 isBuilt = !names.isDisjoint(with: patch.keys)

@@ -26,18 +26,30 @@ struct Page {
         after = text
     }
 
+    /// Where the items of an answer stand to the cursor.
+    enum Order {
+        /// They begin behind it.
+        case behindCursor
+        /// They are sorted by the bytes of their ids.
+        case byID
+        /// The page begins behind the item that the cursor names.
+        case listed
+    }
+
     /// The answer with a page of `items`.
-    /// - Parameter isSorted: by id; else the page begins behind the item that the cursor names.
     func answer(
-        _ items: [JSONValue], id: (JSONValue) -> String, isSorted: Bool = true,
+        _ items: [JSONValue], _ order: Order, id: (JSONValue) -> String,
         beside members: [String: JSONValue?] = [:]
     ) -> ControlAnswer {
         var rest = items[...]
         if let after {
-            if isSorted {
-                rest = rest.drop { id($0) <= after }
-            } else if let place = rest.firstIndex(where: { id($0) == after }) {
-                rest = rest[(place + 1)...]
+            switch order {
+            case .behindCursor: break
+            case .byID: rest = rest.drop { !Self.isBefore(after, id($0)) }
+            case .listed:
+                if let place = rest.firstIndex(where: { id($0) == after }) {
+                    rest = rest[(place + 1)...]
+                }
             }
         }
         let page = rest.prefix(limit)
@@ -46,6 +58,11 @@ struct Page {
             body: JSONValue.object([:]).setting(members).setting([
                 "items": .array(Array(page)), "next": .optional(next),
             ]))
+    }
+
+    /// The store's order of ids.
+    static func isBefore(_ left: String, _ right: String) -> Bool {
+        left.utf8.lexicographicallyPrecedes(right.utf8)
     }
 }
 

@@ -65,7 +65,7 @@ struct RecordQueries {
             last = histories.last?.id
             if histories.count <= page.limit { break }
         }
-        return page.answer(items, id: { Self.id(of: $0, kind) })
+        return page.answer(items, .behindCursor, id: { Self.id(of: $0, kind) })
     }
 
     /// What a caller that is bound to a customer sees: its tree's.
@@ -92,8 +92,8 @@ struct RecordQueries {
                 if some.count < 1_000 { break }
             }
         }
-        histories.sort { $0.id < $1.id }
-        return page.answer(shown(histories, at: instant), id: { Self.id(of: $0, kind) })
+        histories.sort { Page.isBefore($0.id, $1.id) }
+        return page.answer(shown(histories, at: instant), .byID, id: { Self.id(of: $0, kind) })
     }
 
     private func shown(_ histories: [RecordHistory], at instant: Timestamp) -> [JSONValue] {

@@ -26,7 +26,7 @@ extension SeatCommands {
             item.setting(["over_limit": .bool(Int64(index) >= limit)])
         }
         return page.answer(
-            shown, id: { $0["holder"]?.text ?? "" }, isSorted: false,
+            shown, .listed, id: { $0["holder"]?.text ?? "" },
             beside: [
                 "customer": .string(pool.customer.rawValue),
                 "feature": .string(feature.rawValue), "mode": .string(seats.mode.rawValue),

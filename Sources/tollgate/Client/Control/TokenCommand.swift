@@ -88,21 +88,34 @@ struct TokenCommand: ParsableCommand {
                     token == "-"
                     ? String(decoding: try readInput("-"), as: UTF8.self)
                         .trimmingCharacters(in: .whitespacesAndNewlines) : token
-                let keys = try DocumentInput.read(file: jwks, text: nil)
+                guard let keys = JWKSet(
+                    document: try DocumentInput.read(file: jwks, text: nil))
+                else { throw ClientFailure(.badInput, "\(jwks) is not a JWKS") }
                 let now = Timestamp(
                     microseconds: Int64(Date().timeIntervalSince1970 * 1_000_000))
-                let claims: Document
-                do {
-                    claims = try TokenVerifier.verify(
-                        text, jwks: keys, now: now, audience: audience)
-                } catch {
-                    throw ClientFailure(.notAuthorized, "the token does not hold: \(error)")
-                }
-                Terminal.result(TextTable.printable(claims))
+                Terminal.result(TextTable.printable(try claims(text, keys, now)))
             } catch {
                 if !error.message.isEmpty { Terminal.message(error.message) }
                 throw ExitCode(error.status.rawValue)
             }
+        }
+
+        private func claims(
+            _ text: String, _ keys: JWKSet, _ now: Timestamp
+        ) throws(ClientFailure) -> Document {
+            let claims: TokenClaims
+            do throws(TokenError) {
+                claims = try TokenVerifier.verify(text, jwks: keys, now: now, audience: audience)
+            } catch {
+                throw ClientFailure(.notAuthorized, "the token does not hold: \(error)")
+            }
+            return .object([
+                "customer": .string(claims.customer.rawValue), "issuer": .string(claims.issuer),
+                "audience": .array(claims.audience.map(Document.string)),
+                "issued_at": .string(claims.issuedAt.rfc3339()),
+                "expires_at": .string(claims.expiresAt.rfc3339()), "id": .string(claims.id),
+                "revision": .integer(claims.revision), "entitlements": claims.entitlements,
+            ])
         }
     }
 }

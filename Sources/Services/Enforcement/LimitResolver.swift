@@ -1,0 +1,237 @@
+package import Entitlements
+package import MeteringModel
+package import MeteringPorts
+import Synchronization
+
+/// The limit in force of a quota: its allowance and, where it has grants, what is left of them by
+/// the usage that the ledger has. Quotas without grants cost nothing here.
+package final class LimitResolver: Sendable {
+    package struct Resolved: Sendable, Hashable {
+        package var limit: Limit
+        /// The limit is the same in [from, until), unless earlier usage changes.
+        package var from: Timestamp
+        package var until: Timestamp
+    }
+
+    private struct Entry {
+        var owner: CompiledCustomer
+        var period: Period
+        var resolved: Resolved
+    }
+
+    private let catalog: CurrentCatalog
+    private let queries: any LedgerQueries
+    private let entries = Mutex<[CustomerID: [FeatureKey: Entry]]>([:])
+    private let entryCount = Atomic<Int>(0)
+    private static let entryCountMax = 100_000
+    /// Intervals that are looked back upon; older usage leaves grants as they were given.
+    private static let intervalCountMax = 2_000
+
+    package init(catalog: CurrentCatalog, queries: any LedgerQueries) {
+        self.catalog = catalog
+        self.queries = queries
+    }
+
+    /// The limit of a quota at an instant of one of its periods.
+    /// - Parameters:
+    ///   - quota: as the contract has it at that instant.
+    ///   - snapshot: the catalog with that contract; nil: the one in force.
+    package func resolve(
+        _ quota: Quota, _ period: Period, at instant: Timestamp, in snapshot: CatalogSnapshot? = nil
+    ) throws(LedgerError) -> Resolved {
+        let plain = Resolved(limit: quota.limit, from: period.start, until: period.end)
+        let snapshot = snapshot ?? catalog.load()
+        guard let number = snapshot.customerIndex(quota.customer),
+            let featureNumber = snapshot.definitions.featureNumber(quota.feature)
+        else { return plain }
+        let owner = snapshot.customer(number)
+        let segment = owner.segment(at: instant)
+        var resolved = plain
+        resolved.from = max(period.start, segment.start)
+        resolved.until = min(period.end, segment.end)
+        guard Self.hasGrants(quota, period, owner, segment, featureNumber) else {
+            return resolved
+        }
+        if !quota.aggregation.isAdditive {
+            // Such readings do not add up over intervals, so nothing of them is used up.
+            resolved.limit = quota.grants.reduce(quota.limit) { limit, grant in
+                limit.finite.map { .finite($0.addingSaturated(max(0, grant.terms.amount))) }
+                    ?? .unlimited
+            }
+            return resolved
+        }
+        let (customer, feature) = (quota.customer, quota.feature)
+        if let known = entries.withLock({ $0[customer]?[feature] }), known.owner === owner,
+            known.period == period, known.resolved.from == resolved.from
+        {
+            return known.resolved
+        }
+        resolved.limit = try fold(quota, period, owner, featureNumber, to: resolved.from)
+        entries.withLock { entries in
+            // Questions about the past do not push out what is asked all the time.
+            if let known = entries[customer]?[feature], known.owner === owner,
+                known.resolved.from > resolved.from
+            {
+                return
+            }
+            if entries.count >= Self.entryCountMax { entries.removeAll() }
+            entries[customer, default: [:]][feature] = Entry(
+                owner: owner, period: period, resolved: resolved)
+            entryCount.store(entries.count, ordering: .releasing)
+        }
+        return resolved
+    }
+
+    /// For whoever needs the limit alone, under the catalog in force.
+    package var limit: @Sendable (Quota, Period, Timestamp) -> Limit { rule(in: nil) }
+
+    /// The limits under a catalog (nil: the one in force); the allowance alone where the ledger
+    /// cannot be read.
+    package func rule(
+        in snapshot: CatalogSnapshot?
+    ) -> @Sendable (Quota, Period, Timestamp) -> Limit {
+        { quota, period, instant in
+            do throws(LedgerError) {
+                return try self.resolve(quota, period, at: instant, in: snapshot).limit
+            } catch {
+                return quota.limit
+            }
+        }
+    }
+
+    /// Usage of a period has changed. True when the limit that is known of the quota may be another
+    /// by that: it is resolved anew when it is next asked for.
+    package func usageChanged(
+        _ customer: CustomerID, _ feature: FeatureKey, _ period: Period
+    ) -> Bool {
+        if entryCount.load(ordering: .acquiring) == 0 { return false }
+        return entries.withLock { entries in
+            guard let known = entries[customer]?[feature], period.start < known.resolved.from
+            else { return false }
+            entries[customer]?[feature] = nil
+            return true
+        }
+    }
+
+    package func forget(_ customer: CustomerID) {
+        if entryCount.load(ordering: .acquiring) == 0 { return }
+        entries.withLock { $0[customer] = nil }
+    }
+
+    package func forgetAll() { entries.withLock { $0.removeAll() } }
+
+    // MARK: intervals
+
+    /// Whether grants bear on the limit: those in force, and those that lapsed in this period.
+    private static func hasGrants(
+        _ quota: Quota, _ period: Period, _ owner: CompiledCustomer,
+        _ segment: EntitlementSegment, _ feature: Int
+    ) -> Bool {
+        if !quota.grants.isEmpty { return true }
+        var segment = segment
+        while segment.start > period.start {
+            segment = owner.segment(at: segment.start.justBefore)
+            if let position = segment.quotaPosition(ofFeature: feature),
+                !segment.quota(position).grants.isEmpty
+            {
+                return true
+            }
+        }
+        return false
+    }
+
+    /// Folds usage from the first grant on, up to the interval that begins at `end`.
+    private func fold(
+        _ quota: Quota, _ period: Period, _ owner: CompiledCustomer, _ feature: Int,
+        to end: Timestamp
+    ) throws(LedgerError) -> Limit {
+        let intervals = Self.intervals(owner, feature, period, to: end)
+        var fold = GrantFold()
+        var index = 0
+        while index < intervals.count {
+            let first = intervals[index]
+            if first.start >= end { return fold.limit(in: first) }
+            // All of one period, so that its parts sum up to what its usage row says.
+            var past = index
+            while past < intervals.count, intervals[past].period == first.period { past += 1 }
+            let row = UsageKey(
+                customer: quota.customer, meter: quota.meter, period: first.period)
+            var rest = try queries.usage(row)?.state.reading(quota.aggregation) ?? 0
+            while index < past {
+                let interval = intervals[index]
+                if interval.start >= end { return fold.limit(in: interval) }
+                let isLast = index + 1 == past
+                let used =
+                    isLast
+                    ? rest
+                    : try usage(
+                        quota, owner, from: interval.start, to: intervals[index + 1].start)
+                rest = rest.subtractingSaturated(used)
+                fold.pass(interval, used: used)
+                index += 1
+            }
+        }
+        return quota.limit
+    }
+
+    /// The quota's intervals from its first grant on: its periods, cut where the contract changes.
+    /// The last one begins at `end`.
+    private static func intervals(
+        _ owner: CompiledCustomer, _ feature: Int, _ period: Period, to end: Timestamp
+    ) -> [GrantFold.Interval] {
+        let segments = owner.segments.filter { $0.start <= end }
+        let first = segments.firstIndex { segment in
+            segment.quotaPosition(ofFeature: feature).map {
+                !segment.quota($0).grants.isEmpty
+            } ?? false
+        }
+        guard let first else { return [] }
+        var result: [GrantFold.Interval] = []
+        for segment in segments[first...] {
+            guard let position = segment.quotaPosition(ofFeature: feature) else { continue }
+            let quota = segment.quota(position)
+            let grants = quota.grants.sorted(by: GrantBurnDown.isUsedBefore)
+            var start = segment.start
+            while start < segment.end, start <= end {
+                let own = quota.rule.period(containing: start, zone: owner.zone)
+                result.append(
+                    GrantFold.Interval(
+                        period: own, start: start, allowance: quota.limit, grants: grants))
+                start = own.end
+            }
+        }
+        if result.count > intervalCountMax { return Array(result.suffix(intervalCountMax)) }
+        // The part of the first period before the first grant: allowance that was used by then.
+        if let begin = result.first, begin.period.start < begin.start {
+            var before = begin
+            before.start = begin.period.start
+            before.grants = []
+            result.insert(before, at: 0)
+        }
+        return result
+    }
+
+    /// Units used in an interval, by the rollups: days where both ends are midnights, else hours.
+    /// An hour counts where it begins.
+    private func usage(
+        _ quota: Quota, _ owner: CompiledCustomer, from start: Timestamp, to end: Timestamp
+    ) throws(LedgerError) -> Int64 {
+        let day = PeriodRule(unit: .day, anchor: .calendar)
+        let isWhole = [start, end].allSatisfy {
+            day.period(containing: $0, zone: owner.zone).start == $0
+        }
+        let rows = try queries.rollups(
+            RollupQuery(
+                customer: quota.customer, meter: quota.meter, window: isWhole ? .day : .hour,
+                from: start, to: end))
+        return rows.reduce(0) { sum, row in
+            row.start >= start && row.start < end
+                ? sum.addingSaturated(row.state.reading(quota.aggregation)) : sum
+        }
+    }
+}
+
+extension Timestamp {
+    /// The last instant before this one.
+    var justBefore: Timestamp { Timestamp(microseconds: microseconds - 1) }
+}

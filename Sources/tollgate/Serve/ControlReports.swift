@@ -1,0 +1,137 @@
+import Entitlements
+import Foundation
+import MeteringModel
+import MeteringPorts
+import Provisioning
+import SQLCatalog
+
+/// Who belongs to whom, in the snapshot in force.
+enum CustomerTree {
+    /// Whether a customer (or its sandbox) is `root`, or lies below it now.
+    static func isInTree(
+        _ customer: CustomerID, of root: CustomerID, _ snapshot: CatalogSnapshot, _ now: Timestamp
+    ) -> Bool {
+        if customer == root { return true }
+        guard let number = snapshot.customerIndex(customer) else { return false }
+        var isFound = false
+        snapshot.lineage(of: number, at: now) { ancestor, _ in
+            if ancestor.id == root || base(ancestor.id) == root { isFound = true }
+        }
+        return isFound
+    }
+
+    static func owner(of subject: SubjectID, _ snapshot: CatalogSnapshot) -> CustomerID? {
+        snapshot.customerIndex(ofSubject: subject).map { snapshot.customer($0).id }
+    }
+
+    /// `acme` of `acme#sandbox`.
+    private static func base(_ id: CustomerID) -> CustomerID {
+        for environment in Environment.allCases where environment != .production {
+            let suffix = "#" + environment.rawValue
+            if id.rawValue.hasSuffix(suffix) {
+                return CustomerID(id.rawValue.dropLast(suffix.count))
+            }
+        }
+        return id
+    }
+}
+
+/// The audit log's last row, signed.
+enum AuditHead {
+    static func answer(
+        _ store: SQLCatalog, _ signer: AuditSigner, _ clock: WallClock
+    ) throws(ControlProblem) -> ControlAnswer {
+        let last: AuditRow?
+        do throws(ControlStoreError) {
+            let revision = store.revision
+            last =
+                revision == 0
+                ? nil : try store.changes(AuditFilter(), after: revision - 1, limit: 1).first
+        } catch {
+            throw ControlProblem(.unavailable, "unavailable", error.message)
+        }
+        return ControlAnswer(
+            body: try signer.sign(
+                sequence: last?.change.sequence ?? 0,
+                hash: last?.hash ?? [UInt8](repeating: 0, count: 32), at: clock.now()))
+    }
+}
+
+/// What changes that reached into the past did to a customer's usage, and what came too late for
+/// its period; newest first.
+enum AdjustmentPage {
+    static func answer(
+        _ customer: CustomerID, _ query: ControlQuery, _ ledger: any LedgerQueries
+    ) throws(ControlProblem) -> ControlAnswer {
+        let all: [Adjustment]
+        do throws(LedgerError) {
+            all = try ledger.adjustments(customer: customer).reversed()
+        } catch {
+            throw ControlProblem(.unavailable, "unavailable", error.message)
+        }
+        guard let start = query.cursor.map({ Int($0) }) ?? 0, start >= 0 else {
+            throw ControlProblem(
+                .invalid, "invalid_cursor", "the cursor is not one of ours", field: "cursor")
+        }
+        let page = all.dropFirst(start).prefix(query.limit)
+        let next = start + page.count < all.count ? String(start + page.count) : nil
+        return ControlAnswer(
+            body: .object([
+                "items": .array(page.map(document)), "next": .optional(next),
+            ]))
+    }
+
+    private static func document(_ adjustment: Adjustment) -> MeteringModel.JSONValue {
+        let scale = adjustment.cause?.scale ?? 0
+        func units(_ value: Int64) -> MeteringModel.JSONValue {
+            .string(DecimalQuantity.text(units: value, scale: scale))
+        }
+        func limit(_ limit: Limit?) -> MeteringModel.JSONValue {
+            guard let limit else { return .null }
+            return limit.finite.map(units) ?? .string("unlimited")
+        }
+        var members: [String: MeteringModel.JSONValue] = [
+            "customer": .string(adjustment.key.customer.rawValue),
+            "meter": .string(adjustment.key.meter.rawValue),
+            "period": .object([
+                "start": .string(adjustment.key.period.start.rfc3339()),
+                "end": .string(adjustment.key.period.end.rfc3339()),
+            ]),
+            "events": .integer(adjustment.count), "value": units(adjustment.value),
+            "recorded_at": .string(adjustment.recordedAt.rfc3339()),
+            "cause": .string(adjustment.cause == nil ? "late_usage" : "contract_change"),
+        ]
+        if let cause = adjustment.cause {
+            members["request_id"] = .string(cause.requestID)
+            members["feature"] = .string(cause.feature.rawValue)
+            members["limit_before"] = limit(cause.limitBefore)
+            members["limit_after"] = limit(cause.limitAfter)
+            members["overage_before"] = units(cause.overageBefore)
+            members["overage_after"] = units(cause.overageAfter)
+        }
+        return .object(members)
+    }
+}
+
+/// Secrets in a file, one a line; blank lines and lines that start with # are skipped.
+enum SecretFile {
+    static func read(_ path: String?, flag: String) throws -> [String] {
+        guard let path else { return [] }
+        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
+            throw ConfigurationError("\(flag): cannot read \(path)")
+        }
+        let secrets = text.split(whereSeparator: \.isNewline)
+            .map { $0.trimmingCharacters(in: .whitespaces) }
+            .filter { !$0.isEmpty && !$0.hasPrefix("#") }
+        if secrets.isEmpty { throw ConfigurationError("\(flag): \(path) holds no secret") }
+        return secrets
+    }
+
+    static func keys(_ path: String?) throws -> [String] {
+        let keys = try read(path, flag: "--api-keys-file")
+        if keys.contains(where: { $0.utf8.count < 20 }) {
+            throw ConfigurationError("--api-keys-file: a key must have 20 characters or more")
+        }
+        return keys
+    }
+}
