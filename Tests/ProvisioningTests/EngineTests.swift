@@ -73,6 +73,60 @@ struct EngineTests {
         #expect(seen.withLock { $0.last?.since } == nil)
     }
 
+    @Test(arguments: [
+        (.patch(.subscription, "acme:suite"), #"{"plan": "pro"}"#, "2026-03-05T00:00:00Z", "2026-03-05T00:00:00Z"),
+        (.patch(.subscription, "acme:suite"), #"{"plan": "pro"}"#, "2026-02-05T00:00:00Z", "2026-03-01T00:00:00Z"),
+        (.patch(.subscription, "acme:suite"), #"{"plan": "pro"}"#, nil, nil),
+        (.patch(.subscription, "acme:suite"), #"{"plan": "pro"}"#, "2026-04-05T00:00:00Z", nil),
+        (.patch(.subscription, "acme:suite"), #"{"renewal": "manual"}"#, "2026-03-05T00:00:00Z", nil),
+        (.patch(.subscription, "acme:suite"), #"{"start": "2026-02-10T00:00:00Z"}"#, "2026-01-01T00:00:00Z", "2026-02-10T00:00:00Z"),
+        (.patch(.subscription, "acme:suite"), #"{"end": "2026-03-09T00:00:00Z"}"#, "2026-03-05T00:00:00Z", "2026-03-09T00:00:00Z"),
+        (.delete(.subscription, "acme:suite"), "{}", "2026-03-07T00:00:00Z", "2026-03-07T00:00:00Z"),
+        (.patch(.customer, "acme"), #"{"name": "A"}"#, "2026-03-05T00:00:00Z", nil),
+        (.patch(.customer, "acme"), #"{"time_zone": "Europe/Berlin"}"#, "2026-03-05T00:00:00Z", "2026-03-05T00:00:00Z"),
+        (.create(.override), #"{"customer": "acme", "feature": "sso", "value": true, "reason": "r"}"#, "2026-03-08T00:00:00Z", "2026-03-08T00:00:00Z"),
+        (.create(.override), #"{"customer": "acme", "feature": "sso", "value": true, "reason": "r"}"#, nil, nil),
+        (.revoke, #"{"customer": "acme", "product": "suite", "reason": "r"}"#, "2026-03-06T00:00:00Z", "2026-03-06T00:00:00Z"),
+        (.create(.customer), #"{"id": "new"}"#, "2026-03-06T00:00:00Z", nil),
+    ] as [(ControlCommand.Operation, String, String?, String?)])
+    func knowsHowFarAChangeReachesBack(
+        _ operation: ControlCommand.Operation, _ body: String, _ at: String?, _ since: String?
+    ) async throws {
+        let plane = try await Harness.open()
+        try await plane.makeCatalog()
+        try await plane.makeCustomer("acme")
+        let seen = Mutex<[Publication]>([])
+        let current = plane.engine.current
+        await plane.engine.publish { publication in
+            current.replace(publication.snapshot)
+            seen.withLock { $0.append(publication) }
+            return Restatement()
+        }
+        let answer = try await plane.perform(operation, body, at: at)
+        let expected = since.flatMap { Timestamp(rfc3339: $0) }
+        #expect(seen.withLock { $0.first?.since } == expected)
+        // Taking it back reaches as far.
+        let request = try #require(answer.body["change"]?["request_id"]?.text)
+        try await plane.perform(.undo(request))
+        #expect(seen.withLock { $0.last?.since } == expected)
+        #expect(seen.withLock { $0.count } == 2)
+    }
+
+    @Test func anEnvironmentGetsCountersWhenItIsAskedFor() async throws {
+        let plane = try await Harness.open()
+        try await plane.makeCatalog()
+        try await plane.makeCustomer("acme")
+        await plane.engine.addTwin(of: "acme", .sandbox)
+        await plane.engine.addTwin(of: "acme", .sandbox)
+        await plane.engine.addTwin(of: "nobody", .sandbox)
+        #expect(plane.right("acme#sandbox", "tokens") == "100/month")
+        try await plane.makeCustomer("late")
+        let twin = try #require(plane.snapshot.customerIndex("acme#sandbox"))
+        #expect(plane.snapshot.customerIndex("late") != twin)
+        try await plane.perform(.patch(.subscription, "acme:suite"), #"{"plan": "pro"}"#)
+        #expect(plane.right("acme#sandbox", "tokens") == "1000/month")
+    }
+
     @Test func aPublisherThatFailsLeavesSnapshotAndStoreTogether() async throws {
         let plane = try await Harness.open()
         try await plane.makeCatalog()

@@ -188,6 +188,23 @@ struct RecordCommandTests {
         #expect(plane.right("acme", "tokens", at: before) == "200/month")
     }
 
+    @Test func aVersionOfTheNewPlanCanBeAskedFor() async throws {
+        let plane = try await Harness.open()
+        try await plane.makeCatalog()
+        try await plane.makeCustomer("acme")
+        try await plane.perform(
+            .patch(.plan, "pro"), #"{"entitlements": {"tokens": {"limit": 2000}}}"#)
+        let old = try await plane.perform(
+            .patch(.subscription, "acme:suite"), #"{"plan": "pro", "version": 1}"#)
+        #expect(old.body["version"]?.integer == 1)
+        #expect(plane.right("acme", "tokens") == "1000/month")
+        try await plane.perform(.patch(.subscription, "acme:suite"), #"{"plan": "pro"}"#)
+        #expect(plane.right("acme", "tokens") == "1000/month")
+        try await plane.perform(.patch(.subscription, "acme:suite"), #"{"plan": "basic"}"#)
+        try await plane.perform(.patch(.subscription, "acme:suite"), #"{"plan": "pro"}"#)
+        #expect(plane.right("acme", "tokens") == "2000/month")
+    }
+
     @Test func datesAreInTheCustomersZone() async throws {
         let plane = try await Harness.open()
         try await plane.makeCatalog()

@@ -38,12 +38,12 @@ struct CommandInput {
     static func instant(
         _ value: JSONValue, _ field: String, _ zone: TimeZoneRules
     ) throws(ControlProblem) -> Timestamp {
-        let document = JSONValue.members(["start": value, "reason": .string("-")])
-        do {
-            let context = CodecContext(zone: zone)
-            return try RecordCodec.suspension(document, context).terms.start
-        } catch {
-            throw .invalid(error.code.rawValue, error.message, field: field)
+        if let instant = value.text.flatMap({ RecordCodec.instant($0, zone: zone) }) {
+            return instant
         }
+        throw .invalid(
+            "invalid_time",
+            "\(field) is neither a date like 2026-01-31 nor an instant like 2026-01-31T09:00:00Z",
+            field: field)
     }
 }

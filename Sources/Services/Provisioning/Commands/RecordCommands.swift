@@ -38,7 +38,9 @@ enum RecordCommands {
         try draft.requireMatch(kind, id)
         try checkName(kind, id, patch)
         guard let before = try draft.document(kind, id) else { throw .notFound(kind, id) }
-        let whole = kind == .plan ? RecordView.plan(before) : before
+        var whole = kind == .plan ? RecordView.plan(before) : before
+        // The version on record is one of the plan before.
+        if kind == .subscription, patch["plan"] != nil { whole = whole.setting(["version": nil]) }
         let body = whole.merging(patch)
         let customer = try RecordRules.owner(kind, body, draft)
         return try put(kind, id, body, before: before, customer, &draft)

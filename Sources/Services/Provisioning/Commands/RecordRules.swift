@@ -34,13 +34,23 @@ enum RecordRules {
             let customer = body["customer"]?.text ?? ""
             let plan = try draft.requirePlan(PlanKey(body["plan"]?.text ?? ""), field: "plan")
             return "\(customer):\(plan.product)"
-        case .override: return draft.makeID("ov")
-        case .grant: return draft.makeID("gr")
-        case .suspension: return draft.makeID("su")
-        case .revocation: return draft.makeID("rv")
+        case .override: return try freeID(kind, "ov", &draft)
+        case .grant: return try freeID(kind, "gr", &draft)
+        case .suspension: return try freeID(kind, "su", &draft)
+        case .revocation: return try freeID(kind, "rv", &draft)
         case .integration: return "stripe"
         case .product, .meter, .feature, .plan, .addOn, .customer, .seat:
             throw .invalid("missing", "a \(kind.words) needs \"\(member)\"", field: member)
+        }
+    }
+
+    /// An id of ours that no record has: a caller may send the same request id twice.
+    private static func freeID(
+        _ kind: RecordKind, _ prefix: String, _ draft: inout ControlDraft
+    ) throws(ControlProblem) -> String {
+        while true {
+            let id = draft.makeID(prefix)
+            if try draft.history(kind, id) == nil { return id }
         }
     }
 
@@ -106,17 +116,14 @@ enum RecordRules {
         _ body: JSONValue, before: JSONValue?, _ draft: ControlDraft
     ) throws(ControlProblem) -> JSONValue? {
         guard let plan = body["plan"]?.text else { return body["version"] }
-        let asked = body["version"]
-        let isSamePlan = before?["plan"]?.text == plan
-        // A patched document still has the version of the plan before: that one is not meant.
-        if let asked, !asked.isNull, isSamePlan || asked != before?["version"] || before == nil {
+        if let asked = body["version"], !asked.isNull {
             guard let number = asked.integer, let version = Int(exactly: number) else {
                 return asked
             }
             let found = try draft.requirePlan(PlanKey(plan), version: version, field: "version")
             return .integer(found.version)
         }
-        if isSamePlan, let kept = before?["version"] { return kept }
+        if before?["plan"]?.text == plan, let kept = before?["version"] { return kept }
         return .integer(try draft.requirePlan(PlanKey(plan), field: "plan").version)
     }
 

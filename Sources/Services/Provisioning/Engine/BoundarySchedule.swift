@@ -8,6 +8,8 @@ import Synchronization
 /// A heap of (instant, customer), kept lazily: an entry that a later change has made void is
 /// noticed when its time comes, by asking the snapshot in force.
 package final class BoundarySchedule: Sendable {
+    private static let voidMax = 1_000
+
     private let heap = Mutex(BoundaryHeap())
 
     package init() {}
@@ -16,6 +18,18 @@ package final class BoundarySchedule: Sendable {
 
     /// Takes in the next boundary after `now` of each of the customers.
     package func note(
+        _ customers: some Sequence<Int>, of snapshot: CatalogSnapshot, after now: Timestamp
+    ) {
+        // Void entries are given up before there are more of them than others.
+        if count > 2 * snapshot.customerCount + Self.voidMax {
+            heap.withLock { $0 = BoundaryHeap() }
+            add(0..<snapshot.customerCount, of: snapshot, after: now)
+        } else {
+            add(customers, of: snapshot, after: now)
+        }
+    }
+
+    private func add(
         _ customers: some Sequence<Int>, of snapshot: CatalogSnapshot, after now: Timestamp
     ) {
         for number in customers {

@@ -80,6 +80,23 @@ extension ControlEngine {
             requestID: context.requestID)
     }
 
+    /// Gives a customer counters for an environment that a question named and that it has none for
+    /// yet: its twin. Only the engine may do this, because numbers of customers are given one after
+    /// the other.
+    package func addTwin(of customer: CustomerID, _ environment: Environment) async {
+        await enter()
+        defer { gate.leave() }
+        let old = current.load()
+        guard let number = old.customerIndex(customer), !old.customer(number).isRemoved,
+            old.customerIndex(number, environment: environment) == nil
+        else { return }
+        let update = old.adding(environment, of: number)
+        _ = await bringIntoForce(
+            SnapshotBuilder.Update(
+                snapshot: update.snapshot, changed: update.changed, definitionsChanged: false),
+            since: nil, requestID: "")
+    }
+
     /// Calls `boundary` with the customers whose entitlements changed by themselves, soon after
     /// each instant at which some do, until the task is cancelled.
     package nonisolated func watchBoundaries(
