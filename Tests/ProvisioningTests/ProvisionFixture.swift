@@ -15,6 +15,8 @@ final class IntakeFixture: Sendable {
 
     let path: String
     let store: SQLCatalog
+    /// The store as the engine sees it: tests make it fail.
+    let flaky: FlakyStore
     let engine: ControlEngine
     private let time: ManualTime
 
@@ -31,10 +33,11 @@ final class IntakeFixture: Sendable {
         path = NSTemporaryDirectory() + "/tollgate-intake-" + UUID().uuidString
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         store = try SQLCatalog(path: path + "/catalog.db")
+        flaky = FlakyStore(store)
         let time = ManualTime(Self.start)
         self.time = time
         engine = try await ControlEngine.open(
-            store: store, hash: KeyHash(k0: 1, k1: 2), zone: Self.zone,
+            store: flaky, hash: KeyHash(k0: 1, k1: 2), zone: Self.zone,
             clock: WallClock { time.now() }, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         if let yaml { _ = try await service.apply(yaml, .init(), context("setup")) }
     }

@@ -56,8 +56,8 @@ package struct BulkImport: Sendable {
             index: try ImportIndex(body, lines, await engine.scratch(chunkContext)),
             context: chunkContext)
         if let problem = source.index.faults.problem { throw problem }
-        let from = known?.done ?? 0
-        let tally = try await rehearse(source, from: from)
+        // What was begun has been rehearsed.
+        let tally = known == nil ? try await rehearse(source) : ImportTally()
         if context.isDryRun { return tally.answer(total: lines.count) }
         let now = engine.clock.now().wholeSeconds
         let start =
@@ -114,13 +114,13 @@ package struct BulkImport: Sendable {
     // MARK: rehearsal
 
     private func rehearse(
-        _ source: ImportSource, from: Int
+        _ source: ImportSource
     ) async throws(ControlProblem) -> ImportTally {
         var context = source.context
         context.isDryRun = true
         var tally = ImportTally()
         var faults = ImportFaults()
-        for positions in source.chunks(from: from, size: customersPerChunk) where !faults.isFull {
+        for positions in source.chunks(from: 0, size: customersPerChunk) where !faults.isFull {
             do throws(ControlProblem) {
                 tally.add(try await rehearse(source, positions, context))
             } catch {
