@@ -66,7 +66,7 @@ package final class LimitResolver: Sendable {
         {
             return known.resolved
         }
-        resolved.limit = try fold(quota, period, owner, featureNumber, to: resolved.from)
+        resolved.limit = try fold(quota, owner, featureNumber, to: resolved.from)
         entries.withLock { entries in
             // Questions about the past do not push out what is asked all the time.
             if let known = entries[customer]?[feature], known.owner === owner,
@@ -140,75 +140,35 @@ package final class LimitResolver: Sendable {
         return false
     }
 
-    /// Folds usage from the first grant on, up to the interval that begins at `end`.
+    /// Folds usage from the first grant on, up to the interval that holds `instant`. The limit of an
+    /// interval follows from the usage before it.
     private func fold(
-        _ quota: Quota, _ period: Period, _ owner: CompiledCustomer, _ feature: Int,
-        to end: Timestamp
+        _ quota: Quota, _ owner: CompiledCustomer, _ feature: Int, to instant: Timestamp
     ) throws(LedgerError) -> Limit {
-        let intervals = Self.intervals(owner, feature, period, to: end)
-        var fold = GrantFold()
-        var index = 0
-        while index < intervals.count {
-            let first = intervals[index]
-            if first.start >= end { return fold.limit(in: first) }
-            // All of one period, so that its parts sum up to what its usage row says.
-            var past = index
-            while past < intervals.count, intervals[past].period == first.period { past += 1 }
-            let row = UsageKey(
-                customer: quota.customer, meter: quota.meter, period: first.period)
-            var rest = try queries.usage(row)?.state.reading(quota.aggregation) ?? 0
-            while index < past {
-                let interval = intervals[index]
-                if interval.start >= end { return fold.limit(in: interval) }
-                let isLast = index + 1 == past
-                let used =
-                    isLast
-                    ? rest
-                    : try usage(
-                        quota, owner, from: interval.start, to: intervals[index + 1].start)
-                rest = rest.subtractingSaturated(used)
-                fold.pass(interval, used: used)
-                index += 1
+        let intervals = owner.grantIntervals(feature: feature, through: instant)
+            .suffix(Self.intervalCountMax)
+        var account = GrantAccount()
+        var period: Period?
+        var rest: Int64 = 0
+        for index in intervals.indices {
+            var interval = intervals[index]
+            if instant < interval.end { return account.advance(interval).limit }
+            if interval.period != period {
+                period = interval.period
+                let row = UsageKey(
+                    customer: quota.customer, meter: quota.meter, period: interval.period)
+                rest = try queries.usage(row)?.state.reading(quota.aggregation) ?? 0
             }
+            // The last part of a period has the rest, so that all sum up to the usage row.
+            let next = index + 1
+            let isLast = next == intervals.endIndex || intervals[next].period != interval.period
+            interval.used =
+                isLast
+                ? rest : try usage(quota, owner, from: interval.start, to: intervals[next].start)
+            rest = rest.subtractingSaturated(interval.used)
+            _ = account.advance(interval)
         }
         return quota.limit
-    }
-
-    /// The quota's intervals from its first grant on: its periods, cut where the contract changes.
-    /// The last one begins at `end`.
-    private static func intervals(
-        _ owner: CompiledCustomer, _ feature: Int, _ period: Period, to end: Timestamp
-    ) -> [GrantFold.Interval] {
-        let segments = owner.segments.filter { $0.start <= end }
-        let first = segments.firstIndex { segment in
-            segment.quotaPosition(ofFeature: feature).map {
-                !segment.quota($0).grants.isEmpty
-            } ?? false
-        }
-        guard let first else { return [] }
-        var result: [GrantFold.Interval] = []
-        for segment in segments[first...] {
-            guard let position = segment.quotaPosition(ofFeature: feature) else { continue }
-            let quota = segment.quota(position)
-            let grants = quota.grants.sorted(by: GrantBurnDown.isUsedBefore)
-            var start = segment.start
-            while start < segment.end, start <= end {
-                let own = quota.rule.period(containing: start, zone: owner.zone)
-                result.append(
-                    GrantFold.Interval(
-                        period: own, start: start, allowance: quota.limit, grants: grants))
-                start = own.end
-            }
-        }
-        if result.count > intervalCountMax { return Array(result.suffix(intervalCountMax)) }
-        // The part of the first period before the first grant: allowance that was used by then.
-        if let begin = result.first, begin.period.start < begin.start {
-            var before = begin
-            before.start = begin.period.start
-            before.grants = []
-            result.insert(before, at: 0)
-        }
-        return result
     }
 
     /// Units used in an interval, by the rollups: days where both ends are midnights, else hours.
