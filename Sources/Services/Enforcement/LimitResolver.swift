@@ -21,8 +21,17 @@ package final class LimitResolver: Sendable {
 
     private let catalog: CurrentCatalog
     private let queries: any LedgerQueries
-    private let entries = Mutex<[CustomerID: [FeatureKey: Entry]]>([:])
-    private let entryCount = Atomic<Int>(0)
+    private struct State {
+        var entries: [CustomerID: [FeatureKey: Entry]] = [:]
+        /// Folds under way, by customer; one that is not here any more when it is done has read
+        /// usage that changed meanwhile, and is not remembered.
+        var folds: [CustomerID: UInt64] = [:]
+        var foldCount: UInt64 = 0
+    }
+
+    private let state = Mutex<State>(State())
+    /// Whether nothing is known or under way.
+    private let isIdle = Atomic<Bool>(true)
     private static let entryCountMax = 100_000
     /// Intervals that are looked back upon; older usage leaves grants as they were given.
     private static let intervalCountMax = 2_000
@@ -61,25 +70,44 @@ package final class LimitResolver: Sendable {
             return resolved
         }
         let (customer, feature) = (quota.customer, quota.feature)
-        if let known = entries.withLock({ $0[customer]?[feature] }), known.owner === owner,
-            known.period == period, known.resolved.from == resolved.from
-        {
-            return known.resolved
-        }
-        resolved.limit = try fold(quota, owner, featureNumber, to: resolved.from)
-        entries.withLock { entries in
-            // Questions about the past do not push out what is asked all the time.
-            if let known = entries[customer]?[feature], known.owner === owner,
-                known.resolved.from > resolved.from
+        let from = resolved.from
+        let (known, foldNumber) = state.withLock { state -> (Resolved?, UInt64) in
+            if let known = state.entries[customer]?[feature], known.owner === owner,
+                known.period == period, known.resolved.from == from
             {
-                return
+                return (known.resolved, 0)
             }
-            if entries.count >= Self.entryCountMax { entries.removeAll() }
-            entries[customer, default: [:]][feature] = Entry(
-                owner: owner, period: period, resolved: resolved)
-            entryCount.store(entries.count, ordering: .releasing)
+            isIdle.store(false, ordering: .releasing)
+            state.foldCount += 1
+            state.folds[customer] = state.foldCount
+            return (nil, state.foldCount)
         }
+        if let known { return known }
+        do throws(LedgerError) {
+            resolved.limit = try fold(quota, owner, featureNumber, to: from)
+        } catch {
+            state.withLock { if $0.folds[customer] == foldNumber { $0.folds[customer] = nil } }
+            throw error
+        }
+        let entry = Entry(owner: owner, period: period, resolved: resolved)
+        state.withLock { Self.remember(entry, customer, feature, foldNumber, &$0) }
         return resolved
+    }
+
+    private static func remember(
+        _ entry: Entry, _ customer: CustomerID, _ feature: FeatureKey, _ fold: UInt64,
+        _ state: inout State
+    ) {
+        guard state.folds[customer] == fold else { return }
+        state.folds[customer] = nil
+        // Questions about the past do not push out what is asked all the time.
+        if let known = state.entries[customer]?[feature], known.owner === entry.owner,
+            known.resolved.from > entry.resolved.from
+        {
+            return
+        }
+        if state.entries.count >= entryCountMax { state.entries.removeAll() }
+        state.entries[customer, default: [:]][feature] = entry
     }
 
     /// For whoever needs the limit alone, under the catalog in force.
@@ -104,21 +132,31 @@ package final class LimitResolver: Sendable {
     package func usageChanged(
         _ customer: CustomerID, _ feature: FeatureKey, _ period: Period
     ) -> Bool {
-        if entryCount.load(ordering: .acquiring) == 0 { return false }
-        return entries.withLock { entries in
-            guard let known = entries[customer]?[feature], period.start < known.resolved.from
-            else { return false }
-            entries[customer]?[feature] = nil
+        if isIdle.load(ordering: .acquiring) { return false }
+        return state.withLock { state in
+            let isFolding = state.folds.removeValue(forKey: customer) != nil
+            guard let known = state.entries[customer]?[feature],
+                period.start < known.resolved.from
+            else { return isFolding }
+            state.entries[customer]?[feature] = nil
             return true
         }
     }
 
     package func forget(_ customer: CustomerID) {
-        if entryCount.load(ordering: .acquiring) == 0 { return }
-        entries.withLock { $0[customer] = nil }
+        if isIdle.load(ordering: .acquiring) { return }
+        state.withLock { state in
+            state.entries[customer] = nil
+            state.folds[customer] = nil
+        }
     }
 
-    package func forgetAll() { entries.withLock { $0.removeAll() } }
+    package func forgetAll() {
+        state.withLock { state in
+            state.entries.removeAll()
+            state.folds.removeAll()
+        }
+    }
 
     // MARK: intervals
 
