@@ -84,8 +84,9 @@ final class EmbeddedService: Sendable {
     static func compile(
         _ catalog: Catalog, hash: KeyHash, keeping: CatalogSnapshot? = nil
     ) throws -> CatalogSnapshot {
-        try CatalogSnapshot.compile(
-            catalog, contracts: catalog.customers.map { CustomerContract($0) },
+        let definitions = try CompiledDefinitions.compile(catalog, hash: hash).get()
+        return try CatalogSnapshot.compile(
+            catalog, contracts: catalog.customers.map { CustomerContract($0, definitions) },
             revision: (keeping?.revision ?? 0) + 1, hash: hash, keeping: keeping,
             zone: { $0 == "UTC" ? .utc : nil }
         ).get()

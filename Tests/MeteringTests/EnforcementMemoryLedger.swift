@@ -8,6 +8,7 @@ final class MemoryLedger: LedgerQueries {
         var rows: [UsageKey: StoredUsage] = [:]
         var hours: [Place: [Timestamp: Int64]] = [:]
         var crossings: [StoredCrossing] = []
+        var unreadable: CustomerID?
     }
     private struct Place: Hashable {
         var customer: CustomerID
@@ -19,6 +20,9 @@ final class MemoryLedger: LedgerQueries {
         let copy = other.state.withLock { $0 }
         state.withLock { $0 = copy }
     }
+
+    /// Reading this customer's rows fails; nil: none.
+    func fail(_ customer: CustomerID?) { state.withLock { $0.unreadable = customer } }
 
     func add(_ row: UsageKey, _ units: Int64, at: Timestamp, admitted: Bool) -> UsageChange {
         state.withLock { state in
@@ -57,7 +61,10 @@ final class MemoryLedger: LedgerQueries {
     }
 
     func usage(_ key: UsageKey) throws(LedgerError) -> StoredUsage? {
-        state.withLock { $0.rows[key] }
+        if state.withLock({ $0.unreadable == key.customer }) {
+            throw LedgerError(code: .unavailable, message: "unreadable")
+        }
+        return state.withLock { $0.rows[key] }
     }
 
     func rollups(_ query: RollupQuery) throws(LedgerError) -> [StoredRollup] {

@@ -109,6 +109,16 @@ import Testing
         #expect(try await scene.consume("user", 8).isAllowed)
     }
 
+    @Test func anUnreadableLedgerLeavesNoLevelCharged() async throws {
+        let scene = try scene(org: 10, team: 8)
+        scene.ledger.fail("org")
+        await #expect(throws: GateError.self) { try await scene.consume("user", 5) }
+        scene.ledger.fail(nil)
+        #expect(try used(scene, "a") == 0)
+        #expect(scene.board.outstanding().isEmpty)
+        #expect(try await scene.consume("user", 8).isAllowed)
+    }
+
     @Test func holdsLieOnEveryLevelAlsoAfterARestart() async throws {
         let scene = try scene(org: 10, team: 8)
         let held = try await scene.gate.reserve(

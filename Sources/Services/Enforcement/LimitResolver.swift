@@ -21,8 +21,17 @@ package final class LimitResolver: Sendable {
 
     private let catalog: CurrentCatalog
     private let queries: any LedgerQueries
-    private let entries = Mutex<[CustomerID: [FeatureKey: Entry]]>([:])
-    private let entryCount = Atomic<Int>(0)
+    private struct State {
+        var entries: [CustomerID: [FeatureKey: Entry]] = [:]
+        /// Folds under way, by customer; one that is not here any more when it is done has read
+        /// usage that changed meanwhile, and is not remembered.
+        var folds: [CustomerID: UInt64] = [:]
+        var foldCount: UInt64 = 0
+    }
+
+    private let state = Mutex<State>(State())
+    /// Whether nothing is known or under way.
+    private let isIdle = Atomic<Bool>(true)
     private static let entryCountMax = 100_000
     /// Intervals that are looked back upon; older usage leaves grants as they were given.
     private static let intervalCountMax = 2_000
@@ -61,25 +70,44 @@ package final class LimitResolver: Sendable {
             return resolved
         }
         let (customer, feature) = (quota.customer, quota.feature)
-        if let known = entries.withLock({ $0[customer]?[feature] }), known.owner === owner,
-            known.period == period, known.resolved.from == resolved.from
-        {
-            return known.resolved
-        }
-        resolved.limit = try fold(quota, period, owner, featureNumber, to: resolved.from)
-        entries.withLock { entries in
-            // Questions about the past do not push out what is asked all the time.
-            if let known = entries[customer]?[feature], known.owner === owner,
-                known.resolved.from > resolved.from
+        let from = resolved.from
+        let (known, foldNumber) = state.withLock { state -> (Resolved?, UInt64) in
+            if let known = state.entries[customer]?[feature], known.owner === owner,
+                known.period == period, known.resolved.from == from
             {
-                return
+                return (known.resolved, 0)
             }
-            if entries.count >= Self.entryCountMax { entries.removeAll() }
-            entries[customer, default: [:]][feature] = Entry(
-                owner: owner, period: period, resolved: resolved)
-            entryCount.store(entries.count, ordering: .releasing)
+            isIdle.store(false, ordering: .releasing)
+            state.foldCount += 1
+            state.folds[customer] = state.foldCount
+            return (nil, state.foldCount)
         }
+        if let known { return known }
+        do throws(LedgerError) {
+            resolved.limit = try fold(quota, owner, featureNumber, to: from)
+        } catch {
+            state.withLock { if $0.folds[customer] == foldNumber { $0.folds[customer] = nil } }
+            throw error
+        }
+        let entry = Entry(owner: owner, period: period, resolved: resolved)
+        state.withLock { Self.remember(entry, customer, feature, foldNumber, &$0) }
         return resolved
+    }
+
+    private static func remember(
+        _ entry: Entry, _ customer: CustomerID, _ feature: FeatureKey, _ fold: UInt64,
+        _ state: inout State
+    ) {
+        guard state.folds[customer] == fold else { return }
+        state.folds[customer] = nil
+        // Questions about the past do not push out what is asked all the time.
+        if let known = state.entries[customer]?[feature], known.owner === entry.owner,
+            known.resolved.from > entry.resolved.from
+        {
+            return
+        }
+        if state.entries.count >= entryCountMax { state.entries.removeAll() }
+        state.entries[customer, default: [:]][feature] = entry
     }
 
     /// For whoever needs the limit alone, under the catalog in force.
@@ -104,21 +132,31 @@ package final class LimitResolver: Sendable {
     package func usageChanged(
         _ customer: CustomerID, _ feature: FeatureKey, _ period: Period
     ) -> Bool {
-        if entryCount.load(ordering: .acquiring) == 0 { return false }
-        return entries.withLock { entries in
-            guard let known = entries[customer]?[feature], period.start < known.resolved.from
-            else { return false }
-            entries[customer]?[feature] = nil
+        if isIdle.load(ordering: .acquiring) { return false }
+        return state.withLock { state in
+            let isFolding = state.folds.removeValue(forKey: customer) != nil
+            guard let known = state.entries[customer]?[feature],
+                period.start < known.resolved.from
+            else { return isFolding }
+            state.entries[customer]?[feature] = nil
             return true
         }
     }
 
     package func forget(_ customer: CustomerID) {
-        if entryCount.load(ordering: .acquiring) == 0 { return }
-        entries.withLock { $0[customer] = nil }
+        if isIdle.load(ordering: .acquiring) { return }
+        state.withLock { state in
+            state.entries[customer] = nil
+            state.folds[customer] = nil
+        }
     }
 
-    package func forgetAll() { entries.withLock { $0.removeAll() } }
+    package func forgetAll() {
+        state.withLock { state in
+            state.entries.removeAll()
+            state.folds.removeAll()
+        }
+    }
 
     // MARK: intervals
 
@@ -140,75 +178,35 @@ package final class LimitResolver: Sendable {
         return false
     }
 
-    /// Folds usage from the first grant on, up to the interval that begins at `end`.
+    /// Folds usage from the first grant on, up to the interval that holds `instant`. The limit of an
+    /// interval follows from the usage before it.
     private func fold(
-        _ quota: Quota, _ period: Period, _ owner: CompiledCustomer, _ feature: Int,
-        to end: Timestamp
+        _ quota: Quota, _ owner: CompiledCustomer, _ feature: Int, to instant: Timestamp
     ) throws(LedgerError) -> Limit {
-        let intervals = Self.intervals(owner, feature, period, to: end)
-        var fold = GrantFold()
-        var index = 0
-        while index < intervals.count {
-            let first = intervals[index]
-            if first.start >= end { return fold.limit(in: first) }
-            // All of one period, so that its parts sum up to what its usage row says.
-            var past = index
-            while past < intervals.count, intervals[past].period == first.period { past += 1 }
-            let row = UsageKey(
-                customer: quota.customer, meter: quota.meter, period: first.period)
-            var rest = try queries.usage(row)?.state.reading(quota.aggregation) ?? 0
-            while index < past {
-                let interval = intervals[index]
-                if interval.start >= end { return fold.limit(in: interval) }
-                let isLast = index + 1 == past
-                let used =
-                    isLast
-                    ? rest
-                    : try usage(
-                        quota, owner, from: interval.start, to: intervals[index + 1].start)
-                rest = rest.subtractingSaturated(used)
-                fold.pass(interval, used: used)
-                index += 1
+        let intervals = owner.grantIntervals(feature: feature, through: instant)
+            .suffix(Self.intervalCountMax)
+        var account = GrantAccount()
+        var period: Period?
+        var rest: Int64 = 0
+        for index in intervals.indices {
+            var interval = intervals[index]
+            if instant < interval.end { return account.advance(interval).limit }
+            if interval.period != period {
+                period = interval.period
+                let row = UsageKey(
+                    customer: quota.customer, meter: quota.meter, period: interval.period)
+                rest = try queries.usage(row)?.state.reading(quota.aggregation) ?? 0
             }
+            // The last part of a period has the rest, so that all sum up to the usage row.
+            let next = index + 1
+            let isLast = next == intervals.endIndex || intervals[next].period != interval.period
+            interval.used =
+                isLast
+                ? rest : try usage(quota, owner, from: interval.start, to: intervals[next].start)
+            rest = rest.subtractingSaturated(interval.used)
+            _ = account.advance(interval)
         }
         return quota.limit
-    }
-
-    /// The quota's intervals from its first grant on: its periods, cut where the contract changes.
-    /// The last one begins at `end`.
-    private static func intervals(
-        _ owner: CompiledCustomer, _ feature: Int, _ period: Period, to end: Timestamp
-    ) -> [GrantFold.Interval] {
-        let segments = owner.segments.filter { $0.start <= end }
-        let first = segments.firstIndex { segment in
-            segment.quotaPosition(ofFeature: feature).map {
-                !segment.quota($0).grants.isEmpty
-            } ?? false
-        }
-        guard let first else { return [] }
-        var result: [GrantFold.Interval] = []
-        for segment in segments[first...] {
-            guard let position = segment.quotaPosition(ofFeature: feature) else { continue }
-            let quota = segment.quota(position)
-            let grants = quota.grants.sorted(by: GrantBurnDown.isUsedBefore)
-            var start = segment.start
-            while start < segment.end, start <= end {
-                let own = quota.rule.period(containing: start, zone: owner.zone)
-                result.append(
-                    GrantFold.Interval(
-                        period: own, start: start, allowance: quota.limit, grants: grants))
-                start = own.end
-            }
-        }
-        if result.count > intervalCountMax { return Array(result.suffix(intervalCountMax)) }
-        // The part of the first period before the first grant: allowance that was used by then.
-        if let begin = result.first, begin.period.start < begin.start {
-            var before = begin
-            before.start = begin.period.start
-            before.grants = []
-            result.insert(before, at: 0)
-        }
-        return result
     }
 
     /// Units used in an interval, by the rollups: days where both ends are midnights, else hours.

@@ -44,9 +44,14 @@ extension QuotaGate {
                 switch try await take(level, quantity, path) {
                 case .taken(let taken): charge.levels.append(taken)
                 case .refused(let answer):
+                    let decision: Decision
+                    if let answer {
+                        decision = answer
+                    } else {
+                        decision = try denial(level, quantity, path)
+                    }
                     await giveBack(charge)
-                    if let answer { return .denied(answer) }
-                    return .denied(try denial(level, quantity, path))
+                    return .denied(decision)
                 }
             } catch {
                 await giveBack(charge)
@@ -91,9 +96,9 @@ extension QuotaGate {
                 isForced = true
                 stored = reading.period
             case .exhausted: return .refused(nil)
-            case .unavailable(let reason):
+            case .unavailable:
                 switch onOutage(located, quantity) {
-                case .deny: return .refused(try degraded(path, quantity, reason))
+                case .deny: return .refused(try degraded(path, quantity))
                 case .force: isForced = true
                 case .ask: break
                 case .askWithAllowance: backing = .allowance
@@ -146,7 +151,7 @@ extension QuotaGate {
     }
 
     private func degraded(
-        _ path: QuotaPath, _ quantity: Int64, _ reason: String
+        _ path: QuotaPath, _ quantity: Int64
     ) throws(LedgerError) -> Decision {
         var decision = try decide(path, quantity)
         decision.isAllowed = false
