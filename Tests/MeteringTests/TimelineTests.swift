@@ -134,6 +134,40 @@ import Testing
         await harness.stop()
     }
 
+    /// A log that cannot be read costs the part of an hour, not the period.
+    @Test func aLostLogCostsPartOfAnHour() async throws {
+        let basic = Contracts.customer(
+            "acme", [Contracts.subscription("basic", from: "2026-01-01T00:00:00Z")])
+        let harness = try await harness([basic])
+        try await harness.use(1, at: "2026-11-05T10:40:00Z")
+        try await harness.use(2, at: "2026-11-05T11:00:00Z")
+        var terms = Contracts.subscription("anchored", from: "2026-01-01T00:00:00Z")
+        terms.anchor = Timestamp(rfc3339: "2026-01-05T10:23:45Z")
+        let anchored = Contracts.customer("acme", [terms])
+        let restater = Restater(
+            ledger: harness.ledger, catalog: harness.catalog, settings: MeteringSettings(),
+            recount: { _, _ throws(LedgerError) in
+                throw LedgerError(code: .unavailable, message: "no log")
+            })
+        let (catalog, now) = (harness.catalog, clock.now)
+        let result = await harness.pipeline.betweenCommits {
+            Result {
+                let old = catalog.load()
+                let update = try old.updating([anchored], revision: 2).get()
+                _ = try restater.restate(
+                    old: old, new: update.snapshot, changed: update.changed, since: nil,
+                    requestID: "r", now: now)
+            }
+        }
+        #expect(throws: LedgerError.self) { try result.get() }
+        let start = try #require(Timestamp(rfc3339: "2026-11-05T10:23:45Z"))
+        let end = try #require(Timestamp(rfc3339: "2026-12-05T10:23:45Z"))
+        let key = UsageKey(
+            customer: "acme", meter: "tokens", period: Period(start: start, end: end))
+        #expect(try harness.ledger.usage(key)?.state.value == 2)
+        await harness.stop()
+    }
+
     /// Part of an hour of today takes the end of the log, and what was counted is known without
     /// reading the rest.
     @Test func aSliceOfTodayReadsTheEndOfTheLog() async throws {
