@@ -190,6 +190,40 @@ import Testing
         await harness.stop()
     }
 
+    /// Extra units move the levels of the limit that they are added to.
+    @Test func aGrantLetsCrossingsFollow() async throws {
+        let basic = Contracts.customer(
+            "acme", [Contracts.subscription("basic", from: "2026-01-01T00:00:00Z")])
+        let harness = try await harness([basic])
+        try await harness.use(1_100, at: "2026-11-20T10:00:00Z")
+        #expect(try harness.openCrossings() == ["acme 100% of 1000", "acme 80% of 1000"])
+        var granted = basic
+        granted.grants = [
+            .init(
+                id: "gr_1",
+                terms: Dated(
+                    GrantTerms(
+                        feature: "tokens", amount: 1_000,
+                        start: try #require(Timestamp(rfc3339: "2026-11-01T00:00:00Z")),
+                        reason: "goodwill")))
+        ]
+        let given = try await harness.change(
+            [granted], since: "2026-11-01T00:00:00Z", request: "give")
+        #expect(try harness.openCrossings() == [])
+        #expect(given.lines.map(\.limitAfter) == [.finite(2_000)])
+        #expect(given.lines.map(\.overageBefore) == [100])
+        #expect(given.lines.map(\.overageAfter) == [0])
+        try await harness.use(500, at: "2026-11-20T11:00:00Z")
+        #expect(try harness.openCrossings() == ["acme 80% of 2000"])
+        let taken = try await harness.change(
+            [basic], since: "2026-11-01T00:00:00Z", request: "take")
+        #expect(taken.lines.map(\.overageAfter) == [600])
+        // 80 % stands as it was announced; 100 % is passed again.
+        #expect(try harness.openCrossings() == ["acme 100% of 1000", "acme 80% of 2000"])
+        try await expectClean(harness)
+        await harness.stop()
+    }
+
     @Test func admissionsThatARevocationReachesAreNamed() async throws {
         let subscription = Contracts.subscription("basic", from: "2026-01-01T00:00:00Z")
         let harness = try await harness([Contracts.customer("acme", [subscription])])
