@@ -41,4 +41,13 @@ final class JournalReplay: LogReplay {
         defer { reader.close() }
         try reader.replay(from: 0, body)
     }
+
+    func replay(
+        from offsets: [Int32: Int64],
+        _ body: (LogRecordInfo, _ headers: RawSpan, _ value: RawSpan) -> Void
+    ) throws(EventLogError) {
+        let reader = try journal.makeReader()
+        defer { reader.close() }
+        try reader.replay(from: offsets[0] ?? 0, body)
+    }
 }

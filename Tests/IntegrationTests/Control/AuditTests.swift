@@ -33,7 +33,8 @@ extension Integration {
             let (code, text) = try await run(verify, server.folder)
             #expect(code == 0, "\(text)")
 
-            let connection = try SQLConnection(path: server.dataDirectory + "/catalog.db")
+            let connection = try SQLConnection(
+                path: server.dataDirectory + "/catalog.db", options: .init(synchronous: .full))
             let sequence = try #require(
                 try connection.integer(
                     "SELECT sequence FROM changes WHERE id = 'c7' AND kind = 'customer'"))
