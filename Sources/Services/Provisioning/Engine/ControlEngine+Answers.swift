@@ -37,6 +37,7 @@ extension ControlEngine {
             throw ControlProblem(
                 .invalid, "no_dry_run", "this command has no dry run", field: "dry_run")
         }
+        try requireRoom()
         await enter()
         defer { gate.leave() }
         if let known = try storedAnswer(context, digest) { return known }

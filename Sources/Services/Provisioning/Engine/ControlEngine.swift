@@ -78,6 +78,7 @@ package actor ControlEngine {
         progress: ImportProgress? = nil,
         body: @Sendable (inout ControlDraft) throws(ControlProblem) -> ControlAnswer
     ) async throws(ControlProblem) -> ControlAnswer {
+        try requireRoom()
         await enter()
         defer { gate.leave() }
         for _ in 0..<Self.attemptsMax {
@@ -105,6 +106,14 @@ package actor ControlEngine {
     }
 
     // MARK: parts
+
+    /// - Throws: `overloaded` while too many commands wait.
+    func requireRoom() throws(ControlProblem) {
+        if !gate.isFull { return }
+        throw ControlProblem(
+            .unavailable, "overloaded",
+            "\(FIFOGate.waitingMax) commands are waiting; try again in a moment")
+    }
 
     func enter() async {
         if gate.enter() { return }

@@ -1,9 +1,14 @@
 /// Lets one caller in at a time, in the order of their coming. For the state of one actor, whose
 /// methods would otherwise interleave where they wait.
 struct FIFOGate {
+    /// More than this do not wait.
+    static let waitingMax = 10_000
+
     private(set) var isTaken = false
     private var waiting: [CheckedContinuation<Void, Never>] = []
     private var first = 0
+
+    var isFull: Bool { waiting.count - first >= Self.waitingMax }
 
     /// True when the caller may go on at once.
     mutating func enter() -> Bool {
