@@ -16,7 +16,8 @@ import Testing
     }
 
     @Test func changesAreNamedFieldByField() {
-        var new = sampleCatalog()
+        let old = unnumbered(sampleCatalog())
+        var new = old
         new.meters[0].unit = "word"
         new.features.removeAll { $0.key == "region" }
         new.plans[0].entitlements["tokens"] = .metered(.init(limit: .finite(200), period: .month))
@@ -27,7 +28,7 @@ import Testing
         new.customers[2].subscriptions[0].terms.plan = "pro"
         new.customers.remove(at: 1)
         #expect(
-            CatalogDiff.lines(from: sampleCatalog(), to: new) == [
+            CatalogDiff.lines(from: old, to: new) == [
                 "~ meter tokens: unit token → word",
                 "- feature region",
                 "~ plan free: - sso false",

@@ -118,7 +118,9 @@ import Testing
             $0.customers[0].profile.subjects = [.init("k"), .init("k")]
         },
         Case("customers.0.subjects.0", "not be longer") {
-            $0.customers[0].profile.subjects = [.init(SubjectID(String(repeating: "k", count: 257)))]
+            $0.customers[0].profile.subjects = [
+                .init(SubjectID(String(repeating: "k", count: 257)))
+            ]
         },
         Case("customers.0.subscriptions.0.plan", "no plan \"prо\"") {
             $0.customers[0].subscriptions[0].terms.plan = "prо"

@@ -83,7 +83,8 @@ import Testing
             "grant.gr_1.expires", "before the start",
             contract(grants: [grant("gr_1", 1, to: day(-1))])),
         Case(
-            "grant.gr_1.feature", "only metered", contract(grants: [grant("gr_1", 1, feature: "sso")])),
+            "grant.gr_1.feature", "only metered",
+            contract(grants: [grant("gr_1", 1, feature: "sso")])),
         Case(
             "suspension.su_1.product", "no product \"crn\"; did you mean \"crm\"?",
             suspended(.init(product: "crn", start: day(0), reason: "x"))),

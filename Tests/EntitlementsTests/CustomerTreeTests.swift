@@ -173,7 +173,8 @@ import Testing
         #expect(snapshot.customerIndex(twin, environment: .production) == 1)
         #expect(snapshot.customerIndex(1, environment: .test) == nil)
         let update = snapshot.adding(.test, of: twin)
-        #expect(update.changed.map { update.snapshot.customer($0).id } == ["team#test", "acme#test"])
+        #expect(
+            update.changed.map { update.snapshot.customer($0).id } == ["team#test", "acme#test"])
         #expect(Self.limits(update.snapshot, "team#test") == ["team#test 100", "acme#test 1000"])
         // Twins follow their customers.
         var richer = parent

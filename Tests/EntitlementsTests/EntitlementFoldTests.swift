@@ -87,7 +87,7 @@ import Testing
         ])
         let seats = try #require(state(own).entitlement("seats"))
         #expect(seats.value == .seats(.init(seats: .finite(70))))
-        #expect(seats.sources == ["plan crm_basic v2", "seats", "add-on team"])
+        #expect(seats.sources == ["plan crm_basic v2", "seats bought", "add-on team"])
         #expect(state(own).entitlement("region")?.value == .value("eu-private"))
     }
 
@@ -151,9 +151,11 @@ import Testing
             override("ov_2", "tokens", .metered(.init(limit: .unlimited))),
         ]
         let ended = state(
-            contract([subscription("pro", to: day(5))], overrides: extra, grants: [
-                grant("gr_1", 50)
-            ]))
+            contract(
+                [subscription("pro", to: day(5))], overrides: extra,
+                grants: [
+                    grant("gr_1", 50)
+                ]))
         #expect(ended.entitlement("tokens")?.denial == .expired)
         #expect(ended.entitlement("export") == nil && ended.absence == .expired)
         // Without any subscription they are all there is.

@@ -77,12 +77,15 @@ import Testing
             .init(id: "odd_\(contract.overrides.count)", terms: Dated(terms))
         }
         let values: [OverrideTerms.Value] = [
-            .metered(.init()), .metered(.init(limit: .finite(-1))), .metered(.init(limit: .finite(0))),
+            .metered(.init()), .metered(.init(limit: .finite(-1))),
+            .metered(.init(limit: .finite(0))),
             .boolean(true), .value(""), .seats(.finite(-1)),
         ]
         for feature: FeatureKey in ["tokens", "seats", "nothing", "bytes"] {
             contract.overrides.append(
-                held(OverrideTerms(feature: feature, value: maker.pick(values), start: day(0), reason: "")))
+                held(
+                    OverrideTerms(
+                        feature: feature, value: maker.pick(values), start: day(0), reason: "")))
         }
         for index in contract.subscriptions.indices where maker.chance(50) {
             for step in contract.subscriptions[index].terms.steps.indices {

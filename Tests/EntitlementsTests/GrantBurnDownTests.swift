@@ -20,7 +20,8 @@ import Testing
 
     /// Days `from`..<`to` of period `number`.
     private static func interval(
-        _ number: Int64, _ from: Int64 = 0, _ to: Int64 = 30, used: Int64, allowance: Limit = .finite(100),
+        _ number: Int64, _ from: Int64 = 0, _ to: Int64 = 30, used: Int64,
+        allowance: Limit = .finite(100),
         _ grants: [Quota.Grant]
     ) -> GrantBurnDown.Interval {
         GrantBurnDown.Interval(

@@ -1,4 +1,5 @@
 import Entitlements
+import Foundation
 import MeteringModel
 import MeteringPorts
 import Testing
@@ -90,16 +91,25 @@ import YAMLCatalog
     }
 
     @Test func aRenderedCatalogReadsAsItself() throws {
-        for catalog in [try YAMLCatalog.parse(Self.full), sampleCatalog(), Catalog()] {
+        for catalog in [try YAMLCatalog.parse(Self.full), unnumbered(sampleCatalog()), Catalog()] {
             let text = YAMLCatalog.render(catalog)
             #expect(try YAMLCatalog.parse(text) == catalog, "\(text)")
         }
-        var odd = sampleCatalog()
+        var odd = unnumbered(sampleCatalog())
         odd.customers[0].profile.subjects = [
             "no", "null", "12", "a: b", "#x", "\"quoted\\\"", "é\u{85}\u{2028}", "*a", "&a", "-",
             "", "🙂", "{}", "%", "~", "a,b", "'", "80%", "true", "\u{FFFF}",
         ].map { .init($0) }
         #expect(try YAMLCatalog.parse(YAMLCatalog.render(odd)) == odd)
+    }
+
+    @Test func theDemoCatalogReadsAsItself() throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent()
+        let path = root.appending(path: "deploy/demo-catalog.yaml")
+        let catalog = try YAMLCatalog.parse(String(contentsOf: path, encoding: .utf8))
+        #expect(catalog.customers.count == 50 && catalog.plans.count == 3)
+        #expect(try YAMLCatalog.parse(YAMLCatalog.render(catalog)) == catalog)
     }
 
     @Test func sectionsMayBeMissingOrEmpty() throws {
@@ -197,6 +207,13 @@ import YAMLCatalog
         #expect(found.count == 201)
         #expect(found.last?.message == "and 800 more problems")
     }
+}
+
+/// As a document has it: plans without the numbers of their versions.
+func unnumbered(_ catalog: Catalog) -> Catalog {
+    var catalog = catalog
+    for index in catalog.plans.indices { catalog.plans[index].version = 0 }
+    return catalog
 }
 
 /// Problems of form; if there is none, of meaning.

@@ -61,7 +61,8 @@ struct BaseFold {
             seatSources.insert(feature)
         }
         for (feature, value) in given {
-            let sources = [Self.source(part)] + (seatSources.contains(feature) ? ["seats"] : [])
+            let sources =
+                [Self.source(part)] + (seatSources.contains(feature) ? ["seats bought"] : [])
             offers[feature, default: []].append(
                 Offer(
                     product: plan.product, sources: sources, value: value,

@@ -88,7 +88,8 @@ extension CatalogSnapshot {
 
     /// The customer and its ancestors at an instant, nearest first. Allocates nothing.
     public func lineage(
-        of number: Int, at instant: Timestamp, _ body: (CompiledCustomer, EntitlementSegment) -> Void
+        of number: Int, at instant: Timestamp,
+        _ body: (CompiledCustomer, EntitlementSegment) -> Void
     ) {
         var current = number
         for _ in 0..<Self.levelsMax {

@@ -16,7 +16,7 @@ public final class CatalogSnapshot: Sendable {
     /// By customer number: the numbers of customers that are its children at some time.
     let children: PagedArray<[Int32]>
     /// By customer number: the numbers of its twins for other environments.
-    let twins: [Int32: [Int32]]
+    let twins: PagedArray<[Int32]>
     let zones: ZoneSource
 
     init(_ build: SnapshotBuild, revision: Int64) {
@@ -74,7 +74,7 @@ public final class CatalogSnapshot: Sendable {
         let own = customers[number]
         let base = own.base < 0 ? own : customers[Int(own.base)]
         if environment == .production || environment == base.environment { return base.number }
-        let known = twins[Int32(base.number)] ?? []
-        return known.first { customers[Int($0)].environment == environment }.map(Int.init)
+        return twins[base.number].first { customers[Int($0)].environment == environment }.map(
+            Int.init)
     }
 }

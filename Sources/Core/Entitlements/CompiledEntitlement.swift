@@ -37,7 +37,11 @@ public struct CompiledEntitlement: Sendable {
             case .value(let text): value = .value(text)
             case .seats(let seats): value = .seats(seats)
             case .metered:
-                if let quota { value = .metered(quota: quota) } else { value = .denied(.notEntitled) }
+                if let quota {
+                    value = .metered(quota: quota)
+                } else {
+                    value = .denied(.notEntitled)
+                }
             }
         }
     }

@@ -156,7 +156,8 @@ struct ContractCheck {
         if let limit = change.limit {
             if let units = limit.finite, units < 0 {
                 issues.add(
-                    path(["value", "limit"]), "a limit must not be negative; no limit is `unlimited`")
+                    path(["value", "limit"]),
+                    "a limit must not be negative; no limit is `unlimited`")
             }
             if limit != .unlimited,
                 let reason = CatalogCompiler.reasonAgainstLimit(definition.aggregation)

@@ -68,7 +68,7 @@ struct ContractFold {
         let shape = EntitlementShape(
             plan: base.plan, planVersion: base.planVersion, entitlements: entitlements,
             absence: absence.reason, absenceSources: absence.sources,
-            upgrades: definitions.upgrades)
+            upgrades: definitions.upgrades, like: base)
         return state(shape == base ? base : shape, profile)
     }
 
@@ -185,7 +185,8 @@ struct ContractFold {
                 isSuspended || !withheld.contains(definition.product),
                 addOn.start.map({ $0 <= instant }) ?? true, addOn.end.map({ instant < $0 }) ?? true
             else { continue }
-            quantities[addOn.key, default: 0] += addOn.quantity
+            let held = quantities[addOn.key] ?? 0
+            quantities[addOn.key] = held.addingSaturated(addOn.quantity)
         }
         return ShapeKey.Part(
             plan: holding.plan.key, version: holding.plan.version, isTrial: holding.isTrial,

@@ -20,9 +20,11 @@ final class EntitlementShape: Sendable {
     private let quotaMeters: [Int32]
     let upgrades: UpgradePaths
 
+    /// - Parameter model: a shape whose lists are taken over where they are equal, to save memory.
     init(
         plan: PlanKey?, planVersion: Int, entitlements unsorted: [FeatureEntitlement],
-        absence: DecisionReason, absenceSources: [String], upgrades: UpgradePaths
+        absence: DecisionReason, absenceSources: [String], upgrades: UpgradePaths,
+        like model: EntitlementShape? = nil
     ) {
         self.plan = plan
         self.planVersion = planVersion
@@ -35,9 +37,15 @@ final class EntitlementShape: Sendable {
             (entitlements[$0].meterIndex, $0) < (entitlements[$1].meterIndex, $1)
         }
         self.entitlements = entitlements
-        numbers = entitlements.map { Int32($0.number) }
-        quotaPlaces = places.map { Int32($0) }
-        quotaMeters = places.map { Int32(entitlements[$0].meterIndex) }
+        numbers = Self.list(entitlements.map { Int32($0.number) }, like: model?.numbers)
+        quotaPlaces = Self.list(places.map { Int32($0) }, like: model?.quotaPlaces)
+        quotaMeters = Self.list(
+            places.map { Int32(entitlements[$0].meterIndex) }, like: model?.quotaMeters)
+    }
+
+    private static func list(_ list: [Int32], like model: [Int32]?) -> [Int32] {
+        if let model, model == list { return model }
+        return list
     }
 
     /// Allocates nothing.

@@ -28,7 +28,7 @@ struct ShapeKey: Hashable, Sendable {
 /// made anew, equal in content.
 final class ShapeCache: Sendable {
     /// Bounds the memory of shapes that nobody has any more.
-    private static let entriesMax = 65_536
+    private static let entriesMax = 16_384
 
     private let shapes = Mutex<[ShapeKey: EntitlementShape]>([:])
 

@@ -113,7 +113,7 @@ extension SnapshotBuild {
 
     private func owner(of claim: SubjectClaim) -> Int {
         if claim.environment == .production { return claim.number }
-        let twin = (twins[Int32(claim.number)] ?? []).first {
+        let twin = twins[claim.number].first {
             customers[Int($0)].environment == claim.environment
         }
         return twin.map { Int($0) } ?? claim.number

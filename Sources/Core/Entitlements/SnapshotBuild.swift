@@ -9,7 +9,7 @@ struct SnapshotBuild {
     var customerNumbers: NameIndex
     var subjectNumbers: NameIndex
     var children: PagedArray<[Int32]>
-    var twins: [Int32: [Int32]]
+    var twins: PagedArray<[Int32]>
     var issues = CatalogIssues()
     /// Numbers that were made anew.
     var touched: Set<Int> = []
@@ -42,7 +42,7 @@ struct SnapshotBuild {
         customerNumbers = NameIndex()
         subjectNumbers = NameIndex()
         children = PagedArray()
-        twins = [:]
+        twins = PagedArray()
     }
 
     /// The snapshot as it is, to be changed.
@@ -66,6 +66,7 @@ struct SnapshotBuild {
         if let known = customerNumbers.insert(id.rawValue, hash, number: next) { return known }
         customers.append(.removed(next, id))
         children.append([])
+        twins.append([])
         vacant.insert(next)
         return next
     }
@@ -89,7 +90,7 @@ struct SnapshotBuild {
     mutating func beginUpdate(_ ids: [CustomerID]) {
         for id in ids {
             guard let number = customerNumbers.number(id.rawValue, hash) else { continue }
-            for holder in [Int32(number)] + (twins[Int32(number)] ?? []) {
+            for holder in [Int32(number)] + twins[number] {
                 for subject in customers[Int(holder)].subjects {
                     subjectNumbers.remove(subject.rawValue, hash)
                 }
@@ -138,7 +139,7 @@ struct SnapshotBuild {
         guard let number = customerNumbers.number(id.rawValue, hash), !customers[number].isRemoved
         else { return }
         clear(number)
-        for twin in twins[Int32(number)] ?? [] { clear(Int(twin)) }
+        for twin in twins[number] { clear(Int(twin)) }
     }
 
     private mutating func clear(_ number: Int) {
@@ -149,7 +150,8 @@ struct SnapshotBuild {
         unlink(number, before)
     }
 
-    private mutating func zone(_ profile: CustomerProfile, _ place: ContractPlace) -> TimeZoneRules {
+    private mutating func zone(_ profile: CustomerProfile, _ place: ContractPlace) -> TimeZoneRules
+    {
         if let rules = zones.rules(profile.timeZone) { return rules }
         issues.add(
             place.profile("time_zone"),
@@ -207,9 +209,9 @@ struct SnapshotBuild {
     // MARK: twins for other environments
 
     private mutating func planTwins(of number: Int, _ profile: CustomerProfile) {
-        if profile.subjects.isEmpty, twins.isEmpty { return }
+        if profile.subjects.isEmpty, twins[number].isEmpty { return }
         var due: [Environment: [SubjectID]] = [:]
-        for twin in twins[Int32(number)] ?? [] { due[customers[Int(twin)].environment] = [] }
+        for twin in twins[number] { due[customers[Int(twin)].environment] = [] }
         for subject in profile.subjects
         where subject.environment != .production && subject.environment != profile.environment {
             due[subject.environment, default: []].append(subject.id)
@@ -228,8 +230,8 @@ struct SnapshotBuild {
         let id = environment.customer(base.id)
         let twin = self.number(id)
         vacant.remove(twin)
-        if !(twins[Int32(number)] ?? []).contains(Int32(twin)) {
-            twins[Int32(number), default: []].append(Int32(twin))
+        if !twins[number].contains(Int32(twin)) {
+            twins[number].append(Int32(twin))
         }
         // Entered before its ancestors are made, so that a cycle (an issue by now) ends.
         customers[twin] = base.twin(twin, id, environment, base.steps, subjects)
@@ -237,7 +239,7 @@ struct SnapshotBuild {
         let steps = base.steps.map { step in
             guard step.parent >= 0 else { return step }
             let parent = Int(step.parent)
-            let known = (twins[step.parent] ?? []).first {
+            let known = twins[parent].first {
                 customers[Int($0)].environment == environment
             }
             let own = known.map { Int($0) } ?? makeTwin(of: parent, environment, subjects: [])

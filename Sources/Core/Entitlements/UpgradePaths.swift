@@ -4,6 +4,7 @@ import MeteringModel
 final class UpgradePaths: Sendable {
     private struct Offer: Sendable {
         var plan: String
+        var product: ProductKey
         var limit: Limit
         var unit: PeriodUnit
     }
@@ -21,12 +22,14 @@ final class UpgradePaths: Sendable {
                 switch entitlement {
                 case .metered(let metered):
                     let offer = Offer(
-                        plan: plan.key.rawValue, limit: metered.limit, unit: metered.period)
+                        plan: plan.key.rawValue, product: plan.product, limit: metered.limit,
+                        unit: metered.period)
                     meteredOffers[feature, default: []].append(offer)
                 case .seats(let seats):
                     // Seats are held, not used up: their unit of time is that of no period.
                     let offer = Offer(
-                        plan: plan.key.rawValue, limit: seats.seats, unit: .lifetime)
+                        plan: plan.key.rawValue, product: plan.product, limit: seats.seats,
+                        unit: .lifetime)
                     seatOffers[feature, default: []].append(offer)
                 case .boolean(true):
                     if switches[feature] == nil { switches[feature] = plan.key.rawValue }
@@ -42,19 +45,23 @@ final class UpgradePaths: Sendable {
     /// What a holder of `current` (nil: of nothing) could move to for more of a feature.
     func hint(_ feature: FeatureKey, above current: FeatureEntitlement?) -> String? {
         let isGiven = current?.denial == nil
+        // Another product's plan would come on top, not take the place of this one.
+        let isOfSameProduct = { (offer: Offer) in offer.product == current?.product }
         if let plan = boolean[feature] {
             if isGiven, case .boolean(true) = current?.value { return nil }
             return plan
         }
         if let offers = metered[feature] {
             if isGiven, case .metered(let quota, _) = current?.value {
-                return Self.next(above: (quota.limit, quota.rule.unit), in: offers)
+                return Self.next(
+                    above: (quota.limit, quota.rule.unit), in: offers.filter(isOfSameProduct))
             }
             return Self.next(above: nil, in: offers)
         }
         if let offers = seats[feature] {
             if isGiven, case .seats(let own) = current?.value {
-                return Self.next(above: (own.seats, .lifetime), in: offers)
+                return Self.next(
+                    above: (own.seats, .lifetime), in: offers.filter(isOfSameProduct))
             }
             return Self.next(above: nil, in: offers)
         }

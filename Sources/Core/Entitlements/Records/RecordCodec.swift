@@ -150,6 +150,18 @@ package enum RecordCodec {
         return .object(changes)
     }
 
+    // MARK: times
+
+    /// An instant as people write it: RFC 3339, or a local date-time or date in `zone`. Whole
+    /// seconds; fractions are cut off.
+    /// - Parameter isEnd: whether a date means the end of that day, not its beginning.
+    /// - Returns: nil when the text is nothing of this.
+    package static func instant(
+        _ text: String, zone: TimeZoneRules, isEnd: Bool = false
+    ) -> Timestamp? {
+        LocalTime.instant(text, isEnd ? .end : .start, zone)
+    }
+
     // MARK: ids
 
     /// What is wrong with an id, to be said after its name: `is empty`; nil when it is right.

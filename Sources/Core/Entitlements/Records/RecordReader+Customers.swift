@@ -48,7 +48,7 @@ extension RecordReader {
         if let name = text("time_zone", in: &members) {
             profile.timeZone = name
             let rules = rules(of: name)
-            if setsZone { context.zone = rules ?? .utc }
+            if setsZone, context.zones != nil { context.zone = rules ?? .utc }
         } else if setsZone {
             context.zone = .utc
         }

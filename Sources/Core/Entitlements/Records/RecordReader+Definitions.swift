@@ -98,7 +98,8 @@ extension RecordReader {
             _ = members.take("version")
             _ = members.take("versions")
         }
-        close(members, known: ["key", "name", "product", "entitlements"])
+        let shown = context.format == .json ? ["version", "versions"] : []
+        close(members, known: ["key", "name", "product", "entitlements"] + shown)
         return plan
     }
 
@@ -151,7 +152,8 @@ extension RecordReader {
         }
         mapping.onPaymentFailed = choice("on_payment_failed", in: &members, default: .suspend)
         mapping.failedAttempts = integer("failed_attempts", in: &members, 1...1_000, default: 1)
-        close(members, known: ["prices", "on_payment_failed", "failed_attempts"])
+        let shown = context.format == .json ? ["id"] : []
+        close(members, known: ["prices", "on_payment_failed", "failed_attempts"] + shown)
         return mapping
     }
 

@@ -31,16 +31,20 @@ extension RecordReader {
         case .number: .seat
         case .array: .metered
         case .object(let members):
-            if members["enabled"] != nil {
+            if has("enabled", members) {
                 .boolean
-            } else if members["value"] != nil {
+            } else if has("value", members) {
                 .static
-            } else if members["seats"] != nil {
+            } else if has("seats", members) {
                 .seat
             } else {
                 .metered
             }
         }
+    }
+
+    private static func has(_ name: String, _ members: [String: JSONValue]) -> Bool {
+        members[name].map { !$0.isNull } ?? false
     }
 
     static func what(_ key: FeatureKey, _ type: FeatureType) -> String {
@@ -95,6 +99,9 @@ extension RecordReader {
             if let heartbeat = members.take("heartbeat") {
                 entitlement.heartbeatSeconds =
                     seconds(heartbeat, "heartbeat", at: "heartbeat", takesBareNumber: true) ?? 300
+                if entitlement.heartbeatSeconds == 0 {
+                    report("heartbeat", .invalidValue, "heartbeat must be at least 1s")
+                }
             }
             return .seats(entitlement)
         }

@@ -31,10 +31,15 @@ extension RecordReader {
 
     /// An amount that is not below zero.
     mutating func amount(_ name: String, in members: inout Members, scale: Int) -> Int64? {
-        guard let value = members.take(name),
-            let units = quantity(value, name, scale: scale, at: name)
-        else { return nil }
-        if units < 0 { report(name, .negative, "\(name) must not be negative") }
+        guard let value = members.take(name) else { return nil }
+        return amount(value, name, scale: scale, at: name)
+    }
+
+    private mutating func amount(
+        _ value: JSONValue, _ what: String, scale: Int, at name: String?
+    ) -> Int64? {
+        guard let units = quantity(value, what, scale: scale, at: name) else { return nil }
+        if units < 0 { report(name, .negative, "\(what) must not be negative") }
         return units
     }
 
@@ -61,9 +66,10 @@ extension RecordReader {
     /// `80%`, `99.5%`, or a number of units.
     mutating func threshold(_ value: JSONValue, scale: Int) -> Threshold? {
         guard case .string(let text) = value, text.utf8.last == UInt8(ascii: "%") else {
-            return quantity(value, "a threshold", scale: scale, at: nil).map { .absolute($0) }
+            return amount(value, "a threshold", scale: scale, at: nil).map { .absolute($0) }
         }
         if let points = try? DecimalQuantity(String(text.dropLast())).units(scale: 2) {
+            if points < 0 { report(nil, .negative, "a threshold must not be negative") }
             return .share(basisPoints: points)
         }
         report(
@@ -77,7 +83,7 @@ extension RecordReader {
         switch value {
         case .string("closed"): return .closed
         case .string("open"): return .open
-        case .object(let values) where values.count == 1:
+        case .object(let values) where values.count(where: { !$0.value.isNull }) == 1:
             guard var members = open(value, name, at: name) else { return nil }
             return within(name) { reader in
                 let age = members.take("last_known")
@@ -88,7 +94,7 @@ extension RecordReader {
                         .map { .lastKnown(maxAgeSeconds: $0) }
                 }
                 return allowance.flatMap {
-                    reader.quantity($0, "allowance", scale: scale, at: "allowance")
+                    reader.amount($0, "allowance", scale: scale, at: "allowance")
                 }.map { .allowance($0) }
             }
         default:

@@ -79,7 +79,7 @@ extension RecordReader {
         change.overageMax = amount("overage_max", in: &members, scale: scale)
         let known = Self.meteredMembers.filter { $0 != "durability" }
         close(members, known: known)
-        if members.values.isEmpty {
+        if members.values.values.allSatisfy(\.isNull) {
             report(
                 nil, .missing,
                 "\(what) changes nothing; it may have "

@@ -37,11 +37,11 @@ extension RecordReader {
         return end
     }
 
-    /// RFC 3339, or a local date-time or date in the customer's zone; in whole seconds.
+    /// As `RecordCodec.instant` takes it.
     mutating func time(_ value: JSONValue, _ side: Side, at name: String) -> Timestamp? {
-        if case .string(let text) = value {
-            if let instant = Timestamp(rfc3339: text) { return Timestamp(seconds: instant.seconds) }
-            if let instant = local(text, side) { return instant }
+        if case .string(let text) = value, let instant = LocalTime.instant(text, side, context.zone)
+        {
+            return instant
         }
         report(
             name, .invalidTime,
@@ -49,9 +49,14 @@ extension RecordReader {
                 + "2026-01-31T09:00:00Z")
         return nil
     }
+}
 
-    /// `2026-01-31`, `2026-01-31T09:00` and `2026-01-31T09:00:00` in the customer's zone.
-    private func local(_ text: String, _ side: Side) -> Timestamp? {
+/// Times as people write them.
+enum LocalTime {
+    static func instant(
+        _ text: String, _ side: RecordReader.Side, _ zone: TimeZoneRules
+    ) -> Timestamp? {
+        if let instant = Timestamp(rfc3339: text) { return Timestamp(seconds: instant.seconds) }
         // A date is valid just when it is with a time behind it.
         let padded: String
         switch text.utf8.count {
@@ -65,17 +70,17 @@ extension RecordReader {
         else { return nil }
         let date = TimeZoneRules.utc.civilDate(at: instant)
         if separator == nil {
-            return written(context.zone.instant(side == .start ? date : date.adding(days: 1)))
+            return writable(zone.instant(side == .start ? date : date.adding(days: 1)))
         }
         let second = Int(instant.seconds - TimeZoneRules.utc.instant(date).seconds)
-        return written(
-            context.zone.instant(
+        return writable(
+            zone.instant(
                 date, hour: second / 3_600, minute: second / 60 % 60, second: second % 60))
     }
 
     /// The nearest second that RFC 3339 can write: the end of 9999-12-31, which people write for
     /// "never", lies just past it.
-    private func written(_ instant: Timestamp) -> Timestamp {
+    private static func writable(_ instant: Timestamp) -> Timestamp {
         let last = Timestamp.distantFuture.adding(seconds: -1)
         return Timestamp(seconds: min(max(instant, .distantPast), last).seconds)
     }

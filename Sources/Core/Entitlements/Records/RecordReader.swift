@@ -76,11 +76,13 @@ struct RecordReader {
         return nil
     }
 
-    /// Reports the members that were not taken.
+    /// Reports the members that were not taken. Null says that a member is not there, which is no
+    /// mistake in a patch even where there is no such member.
     mutating func close(_ members: Members, known: @autoclosure () -> [String]) {
         if members.takenCount == members.values.count { return }
         let known = known()
-        for name in members.values.keys.sorted() where !known.contains(name) {
+        for name in members.values.keys.sorted()
+        where !known.contains(name) && (members.has(name) || context.format == .yaml) {
             let hint = NearestKey.hint(for: name, in: known)
             let rest = hint.isEmpty ? "; it has \(known.joined(separator: ", "))" : hint
             report(name, .unknownMember, "\(members.what) has no \"\(name)\"\(rest)")
