@@ -133,4 +133,25 @@ import Testing
         #expect(report.windows.map { $0.group["model"] } == ["m2", "m1", "m2"])
         await service.stop()
     }
+
+    /// Also where there is no usage row: a customer without a quota has rollups alone.
+    @Test(arguments: ["key_1", "key_free"])
+    func totalsThatDoNotFitAreSetAsideAndTheRestGoesOn(_ subject: String) async throws {
+        let service = try await EmbeddedService(folder.path, Sample.catalog(), clock: clock)
+        let most = Int64(1) << 61
+        for number in 0..<6 {
+            try await service.send([
+                Sample.event(
+                    "o\(number)", tokens: "\(most)", subject: subject,
+                    time: "2026-11-21T0\(number):00:00Z"),
+                Sample.event("k\(number)", tokens: "1", subject: "key_other"),
+                Sample.event("q\(number)", type: "gate.call"),
+            ])
+            try await service.settle()
+        }
+        let aside = try service.ledger.setAside(kind: .deadLetter, after: 0, limit: 100)
+        #expect(Set(aside.map(\.event.reason)) == ["total_overflow"])
+        #expect(try totals(service)["acme/requests"] == 6)
+        await service.stop()
+    }
 }

@@ -1,3 +1,4 @@
+import Enforcement
 import Entitlements
 import Foundation
 import JournalEventLog
@@ -42,7 +43,8 @@ final class MeteringHarness: Sendable {
         let pipeline = MeteringPipeline(
             reader: try journal.makeReader(), ledger: ledger, queries: ledger, catalog: catalog,
             observer: Unobserved(), settings: settings, counters: MeteringCounters(),
-            instance: "a", clock: wall, logger: logger)
+            instance: "a", clock: wall, logger: logger,
+            limit: LimitResolver(catalog: catalog, queries: ledger).limit)
         self.pipeline = pipeline
         recorder = EventRecorder(
             writer: journal, queries: ledger, control: ledger, catalog: catalog,
@@ -52,7 +54,8 @@ final class MeteringHarness: Sendable {
         restater = Restater(
             ledger: ledger, catalog: catalog, settings: settings,
             recount: SliceRecounting.make(
-                pipeline: pipeline, replay: replay, queries: ledger, settings: settings))
+                pipeline: pipeline, replay: replay, queries: ledger, settings: settings),
+            limits: { LimitResolver(catalog: CurrentCatalog($0), queries: ledger).limit })
         reports = UsageReports(
             queries: ledger, catalog: catalog,
             reconciler: Reconciler(

@@ -4,7 +4,6 @@ import Metering
 import MeteringModel
 import MeteringPorts
 import SQLLedger
-import Synchronization
 import Testing
 
 /// Metering of customers whose contracts change in time.
@@ -105,76 +104,6 @@ import Testing
         await harness.stop()
     }
 
-    /// An anchor inside of an hour takes part of that hour from the log.
-    @Test func anAnchorInsideOfAnHourIsExact() async throws {
-        let harness = try await harness([
-            Contracts.customer(
-                "acme", [Contracts.subscription("basic", from: "2026-01-01T00:00:00Z")]),
-            Contracts.customer("other", subjects: ["key_2"]),
-        ])
-        try await harness.use(1, at: "2026-11-05T10:23:44Z", id: "a")
-        try await harness.use(2, at: "2026-11-05T10:23:45Z", id: "b")
-        try await harness.use(2, at: "2026-11-05T10:23:45Z", id: "b")
-        try await harness.use(4, at: "2026-11-05T10:59:00Z", id: "c")
-        try await harness.use(8, at: "2026-11-06T00:00:00Z", id: "d")
-        try await harness.use(100, "key_2", at: "2026-11-05T10:40:00Z", id: "e")
-        var anchored = Contracts.subscription("anchored", from: "2026-01-01T00:00:00Z")
-        anchored.anchor = Timestamp(rfc3339: "2026-01-05T10:23:45Z")
-        let restated = try await harness.change(
-            [Contracts.customer("acme", [anchored])], since: "2026-01-01T00:00:00Z")
-        let start = try #require(Timestamp(rfc3339: "2026-11-05T10:23:45Z"))
-        let end = try #require(Timestamp(rfc3339: "2026-12-05T10:23:45Z"))
-        let key = UsageKey(
-            customer: "acme", meter: "tokens", period: Period(start: start, end: end))
-        let stored = try #require(try harness.ledger.usage(key))
-        #expect(stored.state.value == 14 && stored.state.count == 3)
-        // Two periods have a limit that they had not, one has lost its own.
-        #expect(restated.lines.count == 3)
-        try await expectClean(harness)
-        await harness.stop()
-    }
-
-    /// Part of an hour of today takes the end of the log, and what was counted is known without
-    /// reading the rest.
-    @Test func aSliceOfTodayReadsTheEndOfTheLog() async throws {
-        clock.set("2026-11-21T08:00:00Z")
-        let harness = try await harness([
-            Contracts.customer(
-                "acme", [Contracts.subscription("basic", from: "2026-01-01T00:00:00Z")])
-        ])
-        for start in stride(from: 0, to: 9_000, by: 1_000) {
-            try await harness.send(
-                (start..<start + 1_000).map {
-                    Sample.event("e\($0)", tokens: "1", time: "2026-11-20T10:00:00Z")
-                })
-        }
-        clock.set("2026-11-21T10:20:00Z")
-        try await harness.use(1, at: "2026-11-21T10:10:14Z", id: "before")
-        try await harness.use(2, at: "2026-11-21T10:10:15Z", id: "after")
-        try await harness.use(4, at: "2026-11-21T10:19:00Z", id: "later")
-        try await harness.use(4, at: "2026-11-21T10:19:00Z", id: "later")
-        // An id of yesterday again, with other content: the first one stays.
-        try await harness.use(8, at: "2026-11-21T10:19:00Z", id: "e5")
-        try await harness.change([
-            Contracts.customer(
-                "acme",
-                [
-                    Contracts.subscription(
-                        "basic", from: "2026-01-01T00:00:00Z", to: "2026-11-21T10:10:15Z"),
-                    Contracts.subscription("anchored", from: "2026-11-21T10:10:15Z"),
-                ])
-        ])
-        let start = try #require(Timestamp(rfc3339: "2026-11-21T10:10:15Z"))
-        let end = try #require(Timestamp(rfc3339: "2026-12-21T10:10:15Z"))
-        let key = UsageKey(
-            customer: "acme", meter: "tokens", period: Period(start: start, end: end))
-        #expect(try harness.ledger.usage(key)?.state.value == 6)
-        let read = harness.replay.tailRead.load(ordering: .relaxed)
-        #expect(read == 4_096)
-        try await expectClean(harness)
-        await harness.stop()
-    }
-
     @Test func aBackdatedUpgradeIsRestatedAndUndone() async throws {
         let basic = Contracts.customer(
             "acme", [Contracts.subscription("basic", from: "2026-01-01T00:00:00Z")])
@@ -257,6 +186,40 @@ import Testing
         let raised = try await harness.boundaryPassed(["acme"])
         #expect(raised.crossingsResolved == lowered.crossingsAppeared)
         #expect(try harness.row("acme", "2026-01-01", "2027-01-01") == 900)
+        try await expectClean(harness)
+        await harness.stop()
+    }
+
+    /// Extra units move the levels of the limit that they are added to.
+    @Test func aGrantLetsCrossingsFollow() async throws {
+        let basic = Contracts.customer(
+            "acme", [Contracts.subscription("basic", from: "2026-01-01T00:00:00Z")])
+        let harness = try await harness([basic])
+        try await harness.use(1_100, at: "2026-11-20T10:00:00Z")
+        #expect(try harness.openCrossings() == ["acme 100% of 1000", "acme 80% of 1000"])
+        var granted = basic
+        granted.grants = [
+            .init(
+                id: "gr_1",
+                terms: Dated(
+                    GrantTerms(
+                        feature: "tokens", amount: 1_000,
+                        start: try #require(Timestamp(rfc3339: "2026-11-01T00:00:00Z")),
+                        reason: "goodwill")))
+        ]
+        let given = try await harness.change(
+            [granted], since: "2026-11-01T00:00:00Z", request: "give")
+        #expect(try harness.openCrossings() == [])
+        #expect(given.lines.map(\.limitAfter) == [.finite(2_000)])
+        #expect(given.lines.map(\.overageBefore) == [100])
+        #expect(given.lines.map(\.overageAfter) == [0])
+        try await harness.use(500, at: "2026-11-20T11:00:00Z")
+        #expect(try harness.openCrossings() == ["acme 80% of 2000"])
+        let taken = try await harness.change(
+            [basic], since: "2026-11-01T00:00:00Z", request: "take")
+        #expect(taken.lines.map(\.overageAfter) == [600])
+        // 80 % stands as it was announced; 100 % is passed again.
+        #expect(try harness.openCrossings() == ["acme 100% of 1000", "acme 80% of 2000"])
         try await expectClean(harness)
         await harness.stop()
     }

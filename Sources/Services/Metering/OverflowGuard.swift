@@ -9,33 +9,46 @@ struct OverflowGuard {
 
     func withoutOverflow(_ batch: LedgerBatch) -> LedgerBatch {
         var kept = batch
-        var number: Int64 = 0
         var refused: Set<String> = []
         var sums: [UsageKey: Int64] = [:]
-        kept.usage = batch.usage.filter { row in
-            if fits(row, &sums) { return true }
+        for row in batch.usage where !fits(row, &sums) {
             refused.insert(owner(row.key.customer, row.key.meter))
-            return false
         }
-        kept.rollups = batch.rollups.filter { row in
-            // A rollup is part of a usage row or smaller than Int64 by itself: go with its owner.
-            if refused.contains(owner(row.customer, row.meter)) { return false }
-            return row.window != .hour || fits(row)
+        for row in batch.rollups {
+            // Most rollups are part of a usage row; not those of customers without a quota.
+            let owner = owner(row.customer, row.meter)
+            if !refused.contains(owner), !fits(row) { refused.insert(owner) }
         }
+        kept.usage.removeAll { refused.contains(owner($0.key.customer, $0.key.meter)) }
+        kept.rollups.removeAll { refused.contains(owner($0.customer, $0.meter)) }
+        var reported: Set<String> = []
         for row in batch.usage where refused.contains(owner(row.key.customer, row.key.meter)) {
+            reported.insert(owner(row.key.customer, row.key.meter))
             kept.setAside.append(
-                SetAsideEvent(
-                    kind: .deadLetter, partition: batch.partition,
-                    // Below zero, so that it cannot meet a record's own entry.
-                    offset: -(batch.nextOffset * 1_000 + number) - 1, appendedAt: batch.completeTo,
-                    reason: "total_overflow",
-                    detail: "\(row.delta.count) events with a total of \(row.delta.value) units of "
-                        + "meter \(row.key.meter) for customer \(row.key.customer) do not fit what is "
-                        + "stored: 64 bits, or another aggregation",
-                    payload: []))
-            number += 1
+                refusal(batch, kept.setAside.count, row.key.customer, row.key.meter, row.delta))
+        }
+        for row in batch.rollups where row.window == .day {
+            let owner = owner(row.customer, row.meter)
+            guard refused.contains(owner), !reported.contains(owner) else { continue }
+            kept.setAside.append(
+                refusal(batch, kept.setAside.count, row.customer, row.meter, row.delta))
         }
         return kept
+    }
+
+    private func refusal(
+        _ batch: LedgerBatch, _ number: Int, _ customer: CustomerID, _ meter: MeterKey,
+        _ delta: UsageState
+    ) -> SetAsideEvent {
+        SetAsideEvent(
+            kind: .deadLetter, partition: batch.partition,
+            // Below zero, so that it cannot meet a record's own entry.
+            offset: -(batch.nextOffset * 100_000 + Int64(number)) - 1, appendedAt: batch.completeTo,
+            reason: "total_overflow",
+            detail: "\(delta.count) events with a total of \(delta.value) units of meter \(meter) "
+                + "for customer \(customer) do not fit what is stored: 64 bits, or another "
+                + "aggregation",
+            payload: [])
     }
 
     private func owner(_ customer: CustomerID, _ meter: MeterKey) -> String {

@@ -65,7 +65,7 @@ extension RestatementRun {
         var drafts = drafts
         let slices = drafts.flatMap(\.slices)
         if !slices.isEmpty {
-            let states = try restater.recount(new, slices)
+            let states = recount(slices)
             var next = 0
             for index in drafts.indices {
                 for _ in drafts[index].slices {
@@ -87,6 +87,17 @@ extension RestatementRun {
             try ledger.restate(effects)
         }
         return rows
+    }
+
+    /// Nothing for all of them when the log cannot be read: a row that lacks part of an hour is
+    /// closer to the truth than one that begins with nothing.
+    private func recount(_ slices: [UsageSlice]) -> [UsageState] {
+        do throws(LedgerError) {
+            return try restater.recount(new, slices)
+        } catch {
+            failure.error = error
+            return slices.map { _ in UsageState() }
+        }
     }
 
     private func meters(of owner: CompiledCustomer) -> [Int] {

@@ -12,6 +12,12 @@ struct RestatementRun {
     let isDryRun: Bool
     let limitBefore: LimitRule
     let limitAfter: LimitRule
+    /// What kept parts of hours from being counted; told when all the rest is done.
+    let failure = RecountFailure()
+
+    final class RecountFailure {
+        var error: LedgerError?
+    }
 
     init(
         _ restater: Restater, old: CatalogSnapshot, new: CatalogSnapshot, requestID: String,
@@ -44,6 +50,7 @@ struct RestatementRun {
             if let past { try review(number, since: past, &restatement) }
         }
         if !isDryRun { try ledger.restate(effects) }
+        if let error = failure.error { throw error }
         return restatement
     }
 
@@ -75,6 +82,7 @@ struct RestatementRun {
             }
         }
         try ledger.restate(effects)
+        if let error = failure.error { throw error }
         return restatement
     }
 }

@@ -41,7 +41,8 @@ package final class Restater: Sendable {
     /// - Parameters:
     ///   - changed: customer numbers.
     ///   - since: the earliest instant at which anything is different; nil: nothing before `now` is.
-    /// - Throws: what the ledger throws; then the call may be repeated.
+    /// - Throws: what the ledger throws; then the call may be repeated. When the log could not be
+    ///   read, everything is done but for parts of hours, which a recount will list as drift.
     package func restate(
         old: CatalogSnapshot, new: CatalogSnapshot, changed: [Int], since: Timestamp?,
         requestID: String, now: Timestamp
