@@ -44,7 +44,7 @@ struct ServiceCore: Sendable {
         let pipeline = unsafe MeteringPipeline(
             reader: log.reader, ledger: ledger, queries: ledger, catalog: catalog,
             observer: tracker, settings: settings, counters: counters, instance: instance,
-            clock: clock, logger: logger, limit: Self.rule(limits))
+            clock: clock, logger: logger, limit: limits.rule(in: nil))
         self.pipeline = pipeline
         let gate = QuotaGate(
             board: board, book: IdempotencyBook(), writer: log.writer, queries: ledger,
@@ -70,13 +70,6 @@ struct ServiceCore: Sendable {
         operations = OperationsReport(
             pipeline: pipeline, counters: counters, gate: gate, shared: stores.shared,
             index: index, catalog: catalog, clock: clock, preflight: log.preflight)
-    }
-
-    /// The limit of a quota with what is left of its grants; without them by its contract.
-    private static func rule(_ limits: LimitResolver) -> LimitRule {
-        { quota, period, instant in
-            (try? limits.resolve(quota, period, at: instant))?.limit ?? quota.limit
-        }
     }
 
     func makeHTTPServer(_ configuration: Configuration) throws -> HTTPServer {
@@ -109,13 +102,14 @@ struct ServiceCore: Sendable {
     /// From now on changed contracts take effect between two commits.
     func followContracts() async -> ContractFollowing {
         let (ledger, current) = (stores.ledger, stores.control.engine.current)
+        let board = board
         let restater = Restater(
             ledger: ledger, catalog: current, settings: settings,
             recount: SliceRecounting.make(
                 pipeline: pipeline, replay: stores.log.replay, queries: ledger,
                 settings: settings),
             limits: { snapshot in
-                Self.rule(LimitResolver(catalog: CurrentCatalog(snapshot), queries: ledger))
+                board.limits.rule(in: snapshot)
             })
         let following = ContractFollowing(
             pipeline: pipeline, board: board, tracker: tracker, restater: restater,
