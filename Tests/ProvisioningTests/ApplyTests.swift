@@ -140,7 +140,8 @@ struct ApplyTests {
         let less = Self.base
             .replacing("  - {key: devices, type: seat}\n", with: "")
             .replacing("  - {key: llm_tokens, type: metered, meter: tokens}\n", with: "")
-            .replacing("  - {key: tokens, event_type: token, aggregation: sum, value: $.n}\n", with: "")
+            .replacing(
+                "  - {key: tokens, event_type: token, aggregation: sum, value: $.n}\n", with: "")
         #expect(try await apply(less, fixture).lines == [])
         #expect(fixture.engine.current.load().feature("devices") != nil)
         let dry = try await apply(less, fixture, dryRun: true, prunes: true)
@@ -166,7 +167,8 @@ struct ApplyTests {
     @Test("pruned customers are gone with all they had; what is in use stays, with a word")
     func pruneCustomers() async throws {
         let fixture = try await IntakeFixture()
-        try await fixture.provision(#"{"account_id": "berlin", "plan": "pro", "features": ["scim"]}"#)
+        try await fixture.provision(
+            #"{"account_id": "berlin", "plan": "pro", "features": ["scim"]}"#)
         try await fixture.provision(#"{"account_id": "acme", "plan": "pro"}"#)
         let less = Self.base
             .components(upTo: "customers:")

@@ -73,8 +73,9 @@ struct ImportResumeTests {
         #expect(attempts > 2)
         #expect(rolled?["state"]?.text == "rolled_back")
         let after = picture(fixture)
-        #expect(after.map { $0.replacing("nothing", with: "no customer") }
-            == before.map { $0.replacing("nothing", with: "no customer") })
+        #expect(
+            after.map { $0.replacing("nothing", with: "no customer") }
+                == before.map { $0.replacing("nothing", with: "no customer") })
         #expect(fixture.store.revision > chainBefore)
         #expect(try fixture.store.customer(ofSubject: "key_20000") == nil)
         #expect(try fixture.store.customer(ofSubject: "key_3") == "c3")

@@ -75,12 +75,24 @@ struct ImportTests {
             (#"{"id": "a""#, nil),
             (#"[]"#, nil),
             (#"{"name": "x"}"#, "id"),
-            (#"{"id": "b", "subscription": {"plan": "prow", "start": "2026-01-01"}}"#, "subscription.plan"),
-            (#"{"id": "c", "subscriptions": [{"plan": "pro", "start": "2026-02-01", "end": "2026-01-01"}]}"#, "subscriptions[0].end"),
+            (
+                #"{"id": "b", "subscription": {"plan": "prow", "start": "2026-01-01"}}"#,
+                "subscription.plan"
+            ),
+            (
+                #"{"id": "c", "subscriptions": [{"plan": "pro", "start": "2026-02-01", "end": "2026-01-01"}]}"#,
+                "subscriptions[0].end"
+            ),
             (#"{"id": "d", "time_zone": "Europe/Berln"}"#, "time_zone"),
             (#"{"id": "e", "subscrption": {}}"#, "subscrption"),
-            (#"{"id": "f", "overrides": [{"feature": "api_calls", "value": {"limit": -1}, "start": "2026-01-01"}]}"#, "overrides[0].value.limit"),
-            (#"{"account_id": "g", "plan": "pro", "limits": {"api_calls": -2}}"#, "limits.api_calls"),
+            (
+                #"{"id": "f", "overrides": [{"feature": "api_calls", "value": {"limit": -1}, "start": "2026-01-01"}]}"#,
+                "overrides[0].value.limit"
+            ),
+            (
+                #"{"account_id": "g", "plan": "pro", "limits": {"api_calls": -2}}"#,
+                "limits.api_calls"
+            ),
             (#"{"id": "h", "parent": "nobody"}"#, "parent"),
             (#"{"id": "i", "parent": "j"}"#, "parent"),
             (#"{"id": "j", "parent": "i"}"#, "parent"),
@@ -88,7 +100,10 @@ struct ImportTests {
             (#"{"id": "ok"}"#, "id"),
             (#"{"id": "k", "subjects": ["key_berlin"]}"#, "subjects[0]"),
             (#"{"id": "l#sandbox"}"#, "id"),
-            (#"{"id": "m", "subscriptions": [{"id": "m1", "plan": "pro", "start": "2026-01-01"}, {"id": "m2", "plan": "starter", "start": "2026-02-01"}]}"#, nil),
+            (
+                #"{"id": "m", "subscriptions": [{"id": "m1", "plan": "pro", "start": "2026-01-01"}, {"id": "m2", "plan": "starter", "start": "2026-02-01"}]}"#,
+                nil
+            ),
         ]
         // Faults of form come first, all of them; then those of meaning.
         for lines in [bad.map(\.0), bad.filter { $0.1 != "-" }.map(\.0)] {
@@ -141,7 +156,9 @@ struct ImportTests {
         #expect(children == ["middle"])
         let rolled = try await fixture.rollBack("im_1", chunk: 1)
         #expect(rolled["state"]?.text == "rolled_back")
-        #expect(fixture.entitlement("sso", of: "leaf") == "no customer" || fixture.entitlement("sso", of: "leaf") == "nothing")
+        #expect(
+            fixture.entitlement("sso", of: "leaf") == "no customer"
+                || fixture.entitlement("sso", of: "leaf") == "nothing")
     }
 
     @Test("the same id with another body is a conflict")

@@ -38,7 +38,8 @@ final class IntakeFixture: Sendable {
         self.time = time
         engine = try await ControlEngine.open(
             store: flaky, hash: KeyHash(k0: 1, k1: 2), zone: Self.zone,
-            clock: WallClock { time.now() }, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            clock: WallClock { time.now() },
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         if let yaml { _ = try await service.apply(yaml, .init(), context("setup")) }
     }
 
@@ -94,7 +95,9 @@ final class IntakeFixture: Sendable {
     func entitlement(_ feature: String, of customer: String, at text: String? = nil) -> String {
         let instant = text.flatMap { Timestamp(rfc3339: $0) } ?? now
         let snapshot = engine.current.load()
-        guard let number = snapshot.customerIndex(CustomerID(customer)) else { return "no customer" }
+        guard let number = snapshot.customerIndex(CustomerID(customer)) else {
+            return "no customer"
+        }
         guard let found = snapshot.entitlement(of: number, FeatureKey(feature), at: instant) else {
             let reason = snapshot.absence(of: number, at: instant)
             return reason == .notEntitled ? "nothing" : "denied: \(reason.rawValue)"
@@ -131,7 +134,8 @@ final class IntakeFixture: Sendable {
         let snapshot = engine.current.load()
         for subject in subjects {
             let number = snapshot.customerIndex(ofSubject: SubjectID(subject))
-            lines.append("\(subject) \(number.map { snapshot.customer($0).id.rawValue } ?? "nobody")")
+            lines.append(
+                "\(subject) \(number.map { snapshot.customer($0).id.rawValue } ?? "nobody")")
         }
         return lines
     }

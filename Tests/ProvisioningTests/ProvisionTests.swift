@@ -109,8 +109,9 @@ struct ProvisionTests {
         #expect(fixture.entitlement("scim", of: "acme") == "on")
         #expect(fixture.entitlement("scim", of: "acme", at: "2026-05-31T00:00:00Z") == "nothing")
         #expect(fixture.entitlement("api_calls", of: "acme") == "100000 per month")
-        #expect(fixture.entitlement("api_calls", of: "acme", at: "2026-05-31T00:00:00Z")
-            == "1000 per month")
+        #expect(
+            fixture.entitlement("api_calls", of: "acme", at: "2026-05-31T00:00:00Z")
+                == "1000 per month")
         // A feature that is not listed any more is gone; what is not mentioned stays.
         let less = try await fixture.provision(
             #"{"account_id": "acme", "plan": "pro", "features": []}"#)
@@ -124,7 +125,8 @@ struct ProvisionTests {
     func renewalAhead() async throws {
         let fixture = try await IntakeFixture()
         try await fixture.provision(
-            #"{"account_id": "acme", "plan": "starter", "start": "2026-01-01", "end": "2026-06-30"}"#)
+            #"{"account_id": "acme", "plan": "starter", "start": "2026-01-01", "end": "2026-06-30"}"#
+        )
         let payload =
             #"{"account_id": "acme", "plan": "pro", "start": "2026-07-01", "end": "2027-06-30"}"#
         try await fixture.provision(payload)
@@ -146,8 +148,9 @@ struct ProvisionTests {
         )
         // The day of the change to summer time has 23 hours.
         #expect(fixture.entitlement("sso", of: "berlin", at: "2026-03-29T21:59:59Z") == "on")
-        #expect(fixture.entitlement("sso", of: "berlin", at: "2026-03-29T22:00:00Z")
-            == "denied: expired")
+        #expect(
+            fixture.entitlement("sso", of: "berlin", at: "2026-03-29T22:00:00Z")
+                == "denied: expired")
         #expect(fixture.entitlement("scim", of: "berlin", at: "2026-03-29T22:00:00Z") != "on")
         let bought = try await fixture.provision(
             #"{"account_id": "berlin", "plan": "pro", "license_type": "subscription", "end_date": "2026-12-31"}"#
@@ -166,25 +169,70 @@ struct ProvisionTests {
         arguments: [
             (#"{"plan": "pro"}"#, "account_id", "missing_member"),
             (#"{"account_id": "a"}"#, "plan", "missing_member"),
-            (#"{"account_id": "a", "customer_id": "b", "plan": "pro"}"#, "customer_id", "contradiction"),
+            (
+                #"{"account_id": "a", "customer_id": "b", "plan": "pro"}"#, "customer_id",
+                "contradiction"
+            ),
             (#"{"account_id": "a", "plan": "prow"}"#, "plan", "unknown_plan"),
             (#"{"account_id": "a", "product": "apps"}"#, "product", "unknown_product"),
-            (#"{"account_id": "a", "plan": "pro", "product": "lonely"}"#, "product", "plan_of_other_product"),
-            (#"{"account_id": "a", "plan": "pro", "features": ["sso", "ssoo"]}"#, "features[1]", "unknown_feature"),
-            (#"{"account_id": "a", "plan": "pro", "features": ["llm_tokens"]}"#, "features[0]", "wrong_feature_type"),
-            (#"{"account_id": "a", "plan": "pro", "limits": {"api_call_per_month": 1}}"#, "limits.api_call_per_month", "unknown_limit"),
-            (#"{"account_id": "a", "plan": "pro", "limits": {"api_calls_per_day": 1}}"#, "limits.api_calls_per_day", "wrong_period"),
-            (#"{"account_id": "a", "plan": "pro", "limits": {"llm_tokens": 1}}"#, "limits.llm_tokens", "missing_period"),
-            (#"{"account_id": "a", "plan": "pro", "limits": {"api_calls": -2}}"#, "limits.api_calls", "invalid_limit"),
-            (#"{"account_id": "a", "plan": "pro", "limits": {"api_calls": 1.5}}"#, "limits.api_calls", "invalid_limit"),
-            (#"{"account_id": "a", "plan": "pro", "limits": {"sso": 1}}"#, "limits.sso", "wrong_feature_type"),
-            (#"{"account_id": "a", "plan": "pro", "seats": 5, "limits": {"seats": 6}}"#, "seats", "contradiction"),
+            (
+                #"{"account_id": "a", "plan": "pro", "product": "lonely"}"#, "product",
+                "plan_of_other_product"
+            ),
+            (
+                #"{"account_id": "a", "plan": "pro", "features": ["sso", "ssoo"]}"#, "features[1]",
+                "unknown_feature"
+            ),
+            (
+                #"{"account_id": "a", "plan": "pro", "features": ["llm_tokens"]}"#, "features[0]",
+                "wrong_feature_type"
+            ),
+            (
+                #"{"account_id": "a", "plan": "pro", "limits": {"api_call_per_month": 1}}"#,
+                "limits.api_call_per_month", "unknown_limit"
+            ),
+            (
+                #"{"account_id": "a", "plan": "pro", "limits": {"api_calls_per_day": 1}}"#,
+                "limits.api_calls_per_day", "wrong_period"
+            ),
+            (
+                #"{"account_id": "a", "plan": "pro", "limits": {"llm_tokens": 1}}"#,
+                "limits.llm_tokens", "missing_period"
+            ),
+            (
+                #"{"account_id": "a", "plan": "pro", "limits": {"api_calls": -2}}"#,
+                "limits.api_calls", "invalid_limit"
+            ),
+            (
+                #"{"account_id": "a", "plan": "pro", "limits": {"api_calls": 1.5}}"#,
+                "limits.api_calls", "invalid_limit"
+            ),
+            (
+                #"{"account_id": "a", "plan": "pro", "limits": {"sso": 1}}"#, "limits.sso",
+                "wrong_feature_type"
+            ),
+            (
+                #"{"account_id": "a", "plan": "pro", "seats": 5, "limits": {"seats": 6}}"#, "seats",
+                "contradiction"
+            ),
             (#"{"account_id": "a", "plan": "pro", "seats": "many"}"#, "seats", "invalid_limit"),
-            (#"{"account_id": "a", "plan": "pro", "start": "2026-05-01", "end": "2026-04-30"}"#, "end", "end_before_start"),
+            (
+                #"{"account_id": "a", "plan": "pro", "start": "2026-05-01", "end": "2026-04-30"}"#,
+                "end", "end_before_start"
+            ),
             (#"{"account_id": "a", "plan": "pro", "end": "2026-02-30"}"#, "end", "invalid_time"),
-            (#"{"account_id": "a", "plan": "pro", "license_type": "trail"}"#, "license_type", "unknown_license_type"),
-            (#"{"account_id": "a", "plan": "pro", "license_type": "perpetual", "end": "2027-01-01"}"#, "end", "perpetual_with_end"),
-            (#"{"account_id": "a", "plan": "pro", "license_type": "trial"}"#, "expires_at", "trial_without_end"),
+            (
+                #"{"account_id": "a", "plan": "pro", "license_type": "trail"}"#, "license_type",
+                "unknown_license_type"
+            ),
+            (
+                #"{"account_id": "a", "plan": "pro", "license_type": "perpetual", "end": "2027-01-01"}"#,
+                "end", "perpetual_with_end"
+            ),
+            (
+                #"{"account_id": "a", "plan": "pro", "license_type": "trial"}"#, "expires_at",
+                "trial_without_end"
+            ),
             (#"{"account_id": "a", "plan": "pro", "seat": 5}"#, "seat", "unknown_member"),
         ] as [(String, String, String)])
     func refusals(json: String, field: String, code: String) async throws {

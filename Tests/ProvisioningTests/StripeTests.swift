@@ -187,8 +187,9 @@ struct StripeTests {
         fixture.advance(to: "2026-04-06T01:00:00Z")
         try await stripe.send("evt_6", "invoice.paid", StripeSender.invoice(3))
         #expect(fixture.entitlement("sso", of: "cus_1") == "on")
-        #expect(fixture.entitlement("sso", of: "cus_1", at: "2026-04-04T00:00:00Z")
-            == "denied: suspended")
+        #expect(
+            fixture.entitlement("sso", of: "cus_1", at: "2026-04-04T00:00:00Z")
+                == "denied: suspended")
         // The failure before the payment is heard of late.
         let late = try await stripe.send(
             "evt_7", "invoice.payment_failed", created: "2026-04-05T02:00:00Z",
@@ -236,8 +237,9 @@ struct StripeTests {
                         .integer(StripeSender.seconds("2026-03-20T00:00:00Z")),
                 ]))
         #expect(fixture.entitlement("sso", of: "cus_1", at: "2026-03-31T23:59:59Z") == "on")
-        #expect(fixture.entitlement("sso", of: "cus_1", at: "2026-04-01T00:00:00Z")
-            == "denied: expired")
+        #expect(
+            fixture.entitlement("sso", of: "cus_1", at: "2026-04-01T00:00:00Z")
+                == "denied: expired")
         let document = try fixture.document(.subscription, "sub_1")
         #expect(document?["anchor"]?.text == "2026-03-20T00:00:00Z")
         // Changed their mind.
@@ -274,7 +276,8 @@ struct StripeTests {
         // Once it is mapped, Stripe's next attempt is taken.
         _ = try await fixture.service.apply(
             IntakeFixture.catalog.replacing(
-                "price_seat: {seats: seats}", with: "price_seat: {seats: seats}\n    price_new: {add_on: premium}"),
+                "price_seat: {seats: seats}",
+                with: "price_seat: {seats: seats}\n    price_new: {add_on: premium}"),
             .init(), fixture.context())
         try await stripe.send("evt_1", "customer.subscription.created", object)
         #expect(fixture.entitlement("scim", of: "cus_1") == "on")

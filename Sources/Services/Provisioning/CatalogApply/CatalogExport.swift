@@ -56,7 +56,9 @@ struct CatalogExport {
                 definition.subscriptions.append(
                     try subscription(history.id, of: id, document))
             }
-            definition.subscriptions.sort { ($0.terms.start, $0.id ?? "") < ($1.terms.start, $1.id ?? "") }
+            definition.subscriptions.sort {
+                ($0.terms.start, $0.id ?? "") < ($1.terms.start, $1.id ?? "")
+            }
             return definition
         } catch {
             throw .field(error)

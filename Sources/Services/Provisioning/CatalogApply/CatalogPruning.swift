@@ -100,8 +100,9 @@ struct CatalogPruning {
         // Children before their parents: a tree goes as a whole, or its parents stay.
         gone.sort { $0.level > $1.level }
         for (id, _) in gone {
-            if let child = try draft.children(of: id).first(where: { !removes(.customer, $0.rawValue) })
-            {
+            if let child = try draft.children(of: id).first(where: {
+                !removes(.customer, $0.rawValue)
+            }) {
                 notes.append("  customer \(id) stays: it is the parent of customer \"\(child)\"")
                 continue
             }

@@ -58,7 +58,9 @@ struct CatalogRehearsal {
             var next = customer.profile.parent
             while let parent = next, known.insert(parent).inserted {
                 next = nil
-                guard let document = try draft.document(.customer, parent.rawValue) else { continue }
+                guard let document = try draft.document(.customer, parent.rawValue) else {
+                    continue
+                }
                 next = document["parent"]?.text.map { CustomerID($0) }
                 ancestors.append(
                     CustomerDefinition(id: parent, profile: CustomerProfile(parent: next)))

@@ -83,7 +83,9 @@ package final class CatalogService: CatalogAdministration {
             .catalog(includesAll: false)
         let rendered = language.render(catalog)
         let again = try? language.read(yaml)
-        let isWhole = again.map { CatalogExport.names(in: catalog) == CatalogExport.names(in: $0.catalog) }
+        let isWhole = again.map {
+            CatalogExport.names(in: catalog) == CatalogExport.names(in: $0.catalog)
+        }
         let value: JSONValue = .members([
             "revision": .integer(revision), "text": .string(yaml),
             "rendered": isWhole == true ? .string(Self.digest(rendered)) : nil,

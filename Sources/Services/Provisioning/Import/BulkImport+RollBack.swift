@@ -11,7 +11,8 @@ extension BulkImport {
     package func rollBack(
         _ id: String, _ context: CommandContext
     ) async throws(ControlProblem) -> ControlAnswer {
-        guard var progress = try stored({ store throws(ControlStoreError) in try store.imports(id) })
+        guard
+            var progress = try stored({ store throws(ControlStoreError) in try store.imports(id) })
         else {
             throw ControlProblem(.notFound, "not_found", "there is no import \"\(id)\"")
         }

@@ -68,7 +68,8 @@ struct ImportIndex {
             let owner = try draft.customer(externalSystem: system, name: name)
             if let owner, owner != line.customer {
                 throw .invalid(
-                    "external_id_taken", "\(system) id \"\(name)\" belongs to customer \"\(owner)\"",
+                    "external_id_taken",
+                    "\(system) id \"\(name)\" belongs to customer \"\(owner)\"",
                     field: "external_ids.\(system)")
             }
         }

@@ -89,7 +89,9 @@ struct PayloadReader {
         var limits: [VendorPayload.NamedLimit] = []
         for (name, value) in object.sorted(by: { $0.key < $1.key }) {
             let field = "limits.\(name)"
-            guard let limit = try Self.limit(value, at: field) else { throw wrong(field, Self.form) }
+            guard let limit = try Self.limit(value, at: field) else {
+                throw wrong(field, Self.form)
+            }
             limits.append(.init(name: name, limit: limit, field: field))
         }
         return limits

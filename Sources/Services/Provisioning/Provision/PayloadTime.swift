@@ -57,7 +57,8 @@ package struct PayloadTime: Hashable, Sendable {
 
     /// `Thh:mm` or `Thh:mm:ss`, with a fraction that is cut off.
     private static func secondOfDay(_ bytes: ArraySlice<UInt8>) -> Int? {
-        guard let separator = bytes.first, separator | 0x20 == UInt8(ascii: "t") || separator == 0x20
+        guard let separator = bytes.first,
+            separator | 0x20 == UInt8(ascii: "t") || separator == 0x20
         else { return nil }
         let whole = bytes.dropFirst().split(
             separator: UInt8(ascii: "."), maxSplits: 1, omittingEmptySubsequences: false)

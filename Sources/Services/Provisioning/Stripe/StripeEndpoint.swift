@@ -71,7 +71,8 @@ package struct StripeEndpoint: Sendable {
         case .invalid:
             ControlProblem(
                 .invalid, "invalid_signature",
-                "the Stripe-Signature header is missing or was not made with this endpoint's secret")
+                "the Stripe-Signature header is missing or was not made with this endpoint's secret"
+            )
         case .expired:
             ControlProblem(
                 .invalid, "signature_expired",

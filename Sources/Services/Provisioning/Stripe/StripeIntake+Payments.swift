@@ -97,7 +97,9 @@ extension StripeIntake {
     private func markPayment(
         _ id: String, _ customer: CustomerID, _ draft: inout ControlDraft
     ) throws(ControlProblem) {
-        guard let document = try draft.document(.subscription, id, at: event.created) else { return }
+        guard let document = try draft.document(.subscription, id, at: event.created) else {
+            return
+        }
         try draft.putDocument(
             .subscription, id, customer: customer,
             marked(document, [Mark.payment: String(event.created.seconds)]),

@@ -49,7 +49,9 @@ struct StripePurchase {
                 ? nil
                 : .array(
                     addOns.map {
-                        .object(["key": .string($0.key.rawValue), "quantity": .integer($0.quantity)])
+                        .object([
+                            "key": .string($0.key.rawValue), "quantity": .integer($0.quantity),
+                        ])
                     }),
             "seats": seats.isEmpty
                 ? nil
