@@ -67,22 +67,29 @@ package enum DecisionRecord {
             decision.quantity, Int64(decision.scale), decision.limit?.finite ?? -1, decision.used,
             decision.held, decision.remaining, decision.overage,
             decision.period?.start.microseconds ?? 0, decision.period?.end.microseconds ?? 0,
+            decision.decidedAt?.microseconds ?? 0, decision.revision,
         ]
+        // Foreign text last: it may hold semicolons, so it says how long it is.
+        let limiting = decision.limitingCustomer?.rawValue ?? ""
         return
-            (["1", decision.reason.rawValue] + numbers.map(String.init)
-            + [decision.timeZone, decision.limitSource ?? ""]).joined(separator: ";")
+            (["2", decision.reason.rawValue] + numbers.map(String.init)
+            + [decision.timeZone, String(limiting.utf8.count)]).joined(separator: ";")
+            + ";" + limiting + (decision.limitSource ?? "")
     }
 
     package static func decode(
         _ text: String, customer: CustomerID, feature: FeatureKey
     ) -> Decision? {
-        let parts = text.split(separator: ";", maxSplits: 12, omittingEmptySubsequences: false)
-        guard parts.count == 13, parts[0] == "1",
-            let reason = DecisionReason(rawValue: "\(parts[1])")
+        let parts = text.split(separator: ";", maxSplits: 15, omittingEmptySubsequences: false)
+        guard parts.count == 16, parts[0] == "2",
+            let reason = DecisionReason(rawValue: "\(parts[1])"), let length = Int(parts[14]),
+            (0...parts[15].utf8.count).contains(length)
         else { return nil }
-        let numbers = parts[2..<11].compactMap { Int64($0) }
-        guard numbers.count == 9 else { return nil }
-        return Decision(
+        let numbers = parts[2..<13].compactMap { Int64($0) }
+        guard numbers.count == 11 else { return nil }
+        let limiting = String(decoding: parts[15].utf8.prefix(length), as: UTF8.self)
+        let source = String(decoding: parts[15].utf8.dropFirst(length), as: UTF8.self)
+        var decision = Decision(
             isAllowed: true, reason: reason, customer: customer, feature: feature,
             quantity: numbers[0], scale: Int(numbers[1]),
             limit: numbers[2] < 0 ? .unlimited : .finite(numbers[2]), used: numbers[3],
@@ -90,6 +97,11 @@ package enum DecisionRecord {
             period: Period(
                 start: Timestamp(microseconds: numbers[7]), end: Timestamp(microseconds: numbers[8])
             ),
-            limitSource: parts[12].isEmpty ? nil : String(parts[12]), timeZone: String(parts[11]))
+            limitSource: source.isEmpty ? nil : source, timeZone: String(parts[13]),
+            decidedAt: numbers[9] == 0 ? nil : Timestamp(microseconds: numbers[9]),
+            revision: numbers[10],
+            limitingCustomer: limiting.isEmpty ? nil : CustomerID(limiting))
+        decision.isCharged = true
+        return decision
     }
 }

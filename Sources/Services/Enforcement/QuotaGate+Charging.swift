@@ -180,6 +180,7 @@ extension QuotaGate {
     func charged(_ charge: Charge) throws(GateError) -> Decision {
         var decision = try answer(charge.path, 0)
         decision.isAllowed = true
+        decision.isCharged = true
         decision.quantity = charge.quantity
         if decision.overage > 0 {
             decision.reason = .overage

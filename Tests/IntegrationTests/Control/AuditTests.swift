@@ -37,10 +37,10 @@ extension Integration {
                 path: server.dataDirectory + "/catalog.db", options: .init(synchronous: .full))
             let sequence = try #require(
                 try connection.integer(
-                    "SELECT sequence FROM changes WHERE id = 'c7' AND kind = 'customer'"))
+                    "SELECT seq FROM changes WHERE id = 'c7' AND kind = 'customer'"))
             try connection.execute(
                 "UPDATE changes SET document = replace(document, 'Customer 7', 'Customer 8')"
-                    + " WHERE sequence = \(sequence)")
+                    + " WHERE seq = \(sequence)")
             connection.close()
             let (altered, message) = try await run(verify, server.folder)
             #expect(altered == 3)

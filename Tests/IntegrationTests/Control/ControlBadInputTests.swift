@@ -38,7 +38,7 @@ extension Integration {
             Wrong(
                 path: "/v1/overrides",
                 body: #"{"customer":"acme","feature":"api_calls","value":{"limit":5}}"#,
-                status: 422, code: "reason_required", field: "reason"),
+                status: 422, code: "missing", field: "reason"),
             Wrong(
                 path: "/v1/overrides",
                 body: #"""
@@ -51,10 +51,10 @@ extension Integration {
                     {"customer":"acme","feature":"api_calls","amount":5,"reason":"x",
                      "rollover":{"min":10,"max":5}}
                     """#,
-                status: 422, code: "rollover_above_maximum", field: "rollover.min"),
+                status: 422, code: "invalid_value", field: "rollover.min"),
             Wrong(
                 path: "/v1/entitlements/revoke", body: #"{"account_id":"acme","product":"suite"}"#,
-                status: 422, code: "reason_required", field: "reason"),
+                status: 422, code: "missing", field: "reason"),
             Wrong(
                 path: "/v1/entitlements/revoke",
                 body: #"{"account_id":"acme","product":"sweet","reason":"x"}"#, status: 422,
@@ -64,7 +64,7 @@ extension Integration {
                 body: #"""
                     {"account_id":"acme","plan":"pro","limits":{"api_cals_per_month":5}}
                     """#,
-                status: 422, code: "unknown_feature", field: "limits.api_cals_per_month"),
+                status: 422, code: "unknown_limit", field: "limits.api_cals_per_month"),
             Wrong(
                 path: "/v1/customers", body: #"{"id":"x","tme_zone":"UTC"}"#, status: 422,
                 code: "unknown_member", field: "tme_zone"),

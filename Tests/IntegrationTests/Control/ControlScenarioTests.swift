@@ -150,10 +150,11 @@ extension Integration {
                 #""plan":"basic","start":"2026-03-01","trial_end":"\#(end.rfc3339())""#)
             #expect(try await server.consume("soon", "api_calls").isAllowed == true)
             let denied = try await eventually("the trial's end", within: 20) { () -> Document? in
-                let answer = try await server.consume("soon", "api_calls")
+                let answer = try await server.check("soon", "api_calls")
                 return answer.isAllowed == true ? nil : answer
             }
             #expect(denied.reason == "expired")
+            #expect(try await server.consume("soon", "api_calls").isAllowed == false)
             #expect(Timestamp(seconds: Int64(Date().timeIntervalSince1970)) >= end)
         }
 

@@ -55,6 +55,7 @@ enum OpenAPISchemas {
           "$ref":"#/components/schemas/Quantity"},
         "decided_at":{"type":["string","null"],"format":"date-time"},
         "revision":{"type":"integer","description":"Of the control plane, by which it was decided."},
+        "charged":{"type":"boolean","description":"True when used contains the quantity."},
         "limiting_customer":{"type":"string",
           "description":"The one of the tree above whose quota is the tightest."},
         "value":{"type":"string","description":"Of a static feature."},

@@ -46,6 +46,7 @@ struct DecisionDocument: Sendable {
         writer.name("\"decided_at\":")
         writer.time(decision.decidedAt)
         writer.member("\"revision\":", decision.revision)
+        if decision.isCharged { writer.member("\"charged\":", true) }
         if let limiting = decision.limitingCustomer {
             writer.member("\"limiting_customer\":", limiting.rawValue)
         }
