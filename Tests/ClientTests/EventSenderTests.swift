@@ -74,7 +74,7 @@ import Testing
 
     @Test(
         arguments: [
-            ("http://a:1", "a", 1), ("a:1/", "a", 1), ("http://a", "a", 80), ("[::1]:2", "::1", 2),
+            ("http://a:1", "a", 1), ("a:1/", "a", 1), ("http://a", "a", 80), ("https://a", "a", 443), ("[::1]:2", "::1", 2),
         ])
     func addresses(text: String, host: String, port: Int) throws {
         let address = try ServerAddress(text, option: "--server")
@@ -82,7 +82,7 @@ import Testing
         #expect(address.port == port)
     }
 
-    @Test(arguments: ["", "http://", "https://a:1", "http://a:1/v1", "a:99999", "ftp://a"])
+    @Test(arguments: ["", "http://", "https://", "http://a:1/v1", "a:99999", "ftp://a"])
     func wrongAddresses(text: String) {
         let failure = #expect(throws: ClientFailure.self) {
             try ServerAddress(text, option: "--server")

@@ -106,13 +106,17 @@ struct ControlParts: Sendable {
     }
 
     private func accessCommands() -> AccessCommands {
-        let access = access
+        let (access, engine) = (access, engine)
         return AccessCommands(
             create: { (body, context) throws(ControlProblem) in
-                try access.create(body, context)
+                let answer = try access.create(body, context)
+                try await CredentialLog.note(answer, context, engine)
+                return answer
             },
             revoke: { (id, context) throws(ControlProblem) in
-                try access.revoke(id, context)
+                let answer = try access.revoke(id, context)
+                try await CredentialLog.note(answer, context, engine)
+                return answer
             },
             list: { (principal) throws(ControlProblem) in try access.list(principal) })
     }
@@ -132,8 +136,14 @@ struct ControlParts: Sendable {
                     revision: snapshot.revision,
                     until: snapshot.customer(number).nextBoundary(after: engine.clock.now()))
             },
-            rotate: { (_) throws(ControlProblem) in
-                ControlAnswer(body: .object(["kid": .string(try signing.rotate())]))
+            rotate: { (context) throws(ControlProblem) in
+                if context.isDryRun {
+                    return ControlAnswer(body: .object(["kid": .string(signing.currentID)]))
+                }
+                let kid = MeteringModel.JSONValue.string(try signing.rotate())
+                let answer = ControlAnswer(body: .object(["id": kid, "kid": kid]))
+                try await CredentialLog.note(answer, context, engine)
+                return answer
             },
             jwks: { () throws(ControlProblem) in ControlAnswer(body: signing.jwks()) })
     }

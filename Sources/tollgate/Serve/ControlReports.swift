@@ -57,6 +57,28 @@ enum AuditHead {
     }
 }
 
+/// Keys are not records, but who made or revoked one stands in the audit log all the same.
+enum CredentialLog {
+    /// - Parameter answer: the key's document; its secret is left out.
+    static func note(
+        _ answer: ControlAnswer, _ context: CommandContext, _ engine: ControlEngine
+    ) async throws(ControlProblem) {
+        guard !context.isDryRun, let id = answer.body["id"]?.text,
+            case .object(var members) = answer.body
+        else { return }
+        for name in ["secret", "last_used_at", "change"] { members[name] = nil }
+        let document = MeteringModel.JSONValue.object(members)
+        var context = context
+        context.idempotencyKey = nil
+        context.ifMatch = nil
+        context.effectiveAt = nil
+        _ = try await engine.run(context, digest: "") { (draft) throws(ControlProblem) in
+            try draft.put(.credential, id, document)
+            return ControlAnswer(body: .object([:]))
+        }
+    }
+}
+
 /// What changes that reached into the past did to a customer's usage, and what came too late for
 /// its period; newest first.
 enum AdjustmentPage {

@@ -4,6 +4,8 @@ public enum RecordKind: String, Sendable, Hashable, Codable, CaseIterable {
     case addOn = "add_on"
     case integration
     case customer, subscription, override, grant, suspension, revocation, seat
+    /// An API key or a signing key, without its secret: kept so that the log says who made it.
+    case credential
 
     /// Records that one customer's entitlements are folded from.
     public static let contract: [RecordKind] = [

@@ -39,7 +39,7 @@ enum RecordRules {
         case .suspension: return try freeID(kind, "su", &draft)
         case .revocation: return try freeID(kind, "rv", &draft)
         case .integration: return "stripe"
-        case .product, .meter, .feature, .plan, .addOn, .customer, .seat:
+        case .product, .meter, .feature, .plan, .addOn, .customer, .seat, .credential:
             throw .invalid("missing", "a \(kind.words) needs \"\(member)\"", field: member)
         }
     }

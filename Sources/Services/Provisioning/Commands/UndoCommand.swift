@@ -11,6 +11,11 @@ enum UndoCommand {
             throw ControlProblem(
                 .notFound, "not_found", "no change was made by a request \"\(request)\"")
         }
+        if let key = changes.first(where: { $0.kind == .credential }) {
+            throw ControlProblem(
+                .conflict, "cannot_undo",
+                "a key cannot be unmade or brought back: revoke \(key.id), or make another")
+        }
         var count = 0
         for change in changes.reversed() where try draft.undo(change) { count += 1 }
         return ControlAnswer(

@@ -39,7 +39,9 @@ extension RecordKind {
     package var isCatalog: Bool {
         switch self {
         case .product, .meter, .feature, .plan, .addOn, .integration: true
-        case .customer, .subscription, .override, .grant, .suspension, .revocation, .seat: false
+        case .customer, .subscription, .override, .grant, .suspension, .revocation, .seat,
+            .credential:
+            false
         }
     }
 
@@ -47,7 +49,7 @@ extension RecordKind {
     package var isContract: Bool {
         switch self {
         case .customer, .subscription, .override, .grant, .suspension, .revocation: true
-        case .product, .meter, .feature, .plan, .addOn, .integration, .seat: false
+        case .product, .meter, .feature, .plan, .addOn, .integration, .seat, .credential: false
         }
     }
 

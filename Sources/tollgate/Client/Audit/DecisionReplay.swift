@@ -23,7 +23,7 @@ struct DecisionReplay {
         revision = change.sequence
         guard RecordKind.contract.contains(change.kind) else {
             // Definitions concern everybody.
-            if change.kind != .seat { snapshot = nil }
+            if change.kind != .seat, change.kind != .credential { snapshot = nil }
             return
         }
         let customer = change.customer ?? CustomerID(change.id)
