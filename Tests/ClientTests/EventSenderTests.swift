@@ -74,7 +74,8 @@ import Testing
 
     @Test(
         arguments: [
-            ("http://a:1", "a", 1), ("a:1/", "a", 1), ("http://a", "a", 80), ("https://a", "a", 443), ("[::1]:2", "::1", 2),
+            ("http://a:1", "a", 1), ("a:1/", "a", 1), ("http://a", "a", 80),
+            ("https://a", "a", 443), ("[::1]:2", "::1", 2),
         ])
     func addresses(text: String, host: String, port: Int) throws {
         let address = try ServerAddress(text, option: "--server")

@@ -11,7 +11,8 @@ import SQLCatalog
 enum BackgroundWork {
     static func start(
         control: ControlParts, following: ContractFollowing, gate: QuotaGate,
-        shared: SharedCounterSync?, recorder: EventRecorder, ledger: any LedgerControl, log: EventLogParts, alertsTopic: String, logger: Logger
+        shared: SharedCounterSync?, recorder: EventRecorder, ledger: any LedgerControl,
+        log: EventLogParts, alertsTopic: String, logger: Logger
     ) -> [Task<Void, Never>] {
         var tasks = [
             Task {

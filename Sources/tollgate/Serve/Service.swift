@@ -48,7 +48,8 @@ final class Service: Sendable {
             host: configuration.http.host, port: configuration.http.port)
         core.operations.setServing(true)
         let background = BackgroundWork.start(
-            control: stores.control, following: following, gate: core.gate, shared: stores.shared, recorder: core.recorder,
+            control: stores.control, following: following, gate: core.gate, shared: stores.shared,
+            recorder: core.recorder,
             ledger: stores.ledger, log: stores.log, alertsTopic: configuration.alertsTopic,
             logger: logger)
         let addresses =

@@ -38,22 +38,33 @@ extension Integration {
                 #"{"name":"portal","scopes":["check","usage:read"],"customer":"acme"}"#)
             let question = #"{"customer":"acme","feature":"api_calls"}"#
             let foreign = #"{"customer":"other","feature":"api_calls"}"#
-            #expect(try await server.send("POST", "/v1/check", question, headers: gateway).status == 200)
-            #expect(try await server.send("POST", "/v1/check", foreign, headers: gateway).status == 200)
-            #expect(try await server.send("POST", "/v1/check", question, headers: portal).status == 200)
-            #expect(try await server.send("POST", "/v1/check", foreign, headers: portal).status == 403)
+            #expect(
+                try await server.send("POST", "/v1/check", question, headers: gateway).status == 200
+            )
+            #expect(
+                try await server.send("POST", "/v1/check", foreign, headers: gateway).status == 200)
+            #expect(
+                try await server.send("POST", "/v1/check", question, headers: portal).status == 200)
+            #expect(
+                try await server.send("POST", "/v1/check", foreign, headers: portal).status == 403)
             let usage = "/v1/customers/other/usage?feature=api_calls"
             #expect(try await server.send("GET", usage, headers: portal).status == 403)
             #expect(
-                try await server.send("PUT", "/v1/customers/x", "{}", headers: gateway).status == 403)
+                try await server.send("PUT", "/v1/customers/x", "{}", headers: gateway).status
+                    == 403)
             let listed = try await server.send("GET", "/v1/keys", headers: admin)
             #expect(!listed.text.contains(gateway["Authorization"]?.suffix(20) ?? "?"))
 
-            #expect(try await server.send("DELETE", "/v1/keys/\(bound)", headers: admin).status < 300)
-            #expect(try await server.send("POST", "/v1/check", question, headers: portal).status == 401)
+            #expect(
+                try await server.send("DELETE", "/v1/keys/\(bound)", headers: admin).status < 300)
+            #expect(
+                try await server.send("POST", "/v1/check", question, headers: portal).status == 401)
             try await server.killAndRestart()
-            #expect(try await server.send("POST", "/v1/check", question, headers: portal).status == 401)
-            #expect(try await server.send("POST", "/v1/check", question, headers: gateway).status == 200)
+            #expect(
+                try await server.send("POST", "/v1/check", question, headers: portal).status == 401)
+            #expect(
+                try await server.send("POST", "/v1/check", question, headers: gateway).status == 200
+            )
         }
 
         @Test func tokensAreCheckedWithoutTheServer() async throws {

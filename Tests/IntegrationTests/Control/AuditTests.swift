@@ -6,7 +6,9 @@ import Testing
 extension Integration {
     /// The audit log proves itself, and past decisions follow from it.
     @Suite(.serialized) struct Audit {
-        private func run(_ arguments: [String], _ folder: TestFolder) async throws -> (Int32, String) {
+        private func run(_ arguments: [String], _ folder: TestFolder) async throws -> (
+            Int32, String
+        ) {
             let child = try ChildProcess(
                 try Places.program(), arguments, folder: folder, name: "cli-\(arguments.count)")
             let code = try await child.exitCode()

@@ -147,7 +147,9 @@ extension Integration {
                 catalog: ControlCatalog.yaml, extra: ["--stripe-webhook-secret-file", file])
             try await server.start()
             let now = Int64(Date().timeIntervalSince1970)
-            func event(_ id: String, _ plan: String, seats: Int, status: String = "active") -> String {
+            func event(_ id: String, _ plan: String, seats: Int, status: String = "active")
+                -> String
+            {
                 #"""
                 {"id":"\#(id)","object":"event","type":"customer.subscription.updated","created":\#(now),
                  "data":{"object":{"id":"sub_1","object":"subscription","customer":"cus_1",

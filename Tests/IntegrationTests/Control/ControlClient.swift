@@ -39,7 +39,8 @@ extension TollgateServer {
         return try answer.document()
     }
 
-    func check(_ customer: String, _ feature: String, _ quantity: Int = 1) async throws -> Document {
+    func check(_ customer: String, _ feature: String, _ quantity: Int = 1) async throws -> Document
+    {
         let answer = try await post(
             "/v1/check",
             #"{"customer":"\#(customer)","feature":"\#(feature)","quantity":\#(quantity)}"#)

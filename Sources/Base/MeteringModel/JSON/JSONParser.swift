@@ -103,7 +103,9 @@ public struct JSONParser {
             let start = index
             let name = try string()
             skipSpace()
-            guard index < end, bytes[index] == UInt8(ascii: ":") else { throw error("expected ':'") }
+            guard index < end, bytes[index] == UInt8(ascii: ":") else {
+                throw error("expected ':'")
+            }
             index += 1
             if members.updateValue(try value(), forKey: name) != nil {
                 index = start

@@ -16,7 +16,9 @@ extension JSONValue {
     public static func integer(_ value: some BinaryInteger) -> JSONValue { .number(String(value)) }
 
     /// A string, or null.
-    public static func optional(_ text: String?) -> JSONValue { text.map(JSONValue.string) ?? .null }
+    public static func optional(_ text: String?) -> JSONValue {
+        text.map(JSONValue.string) ?? .null
+    }
 
     /// An object of the members that have a value.
     public static func members(_ members: [String: JSONValue?]) -> JSONValue {

@@ -104,7 +104,9 @@ extension AuditCommand {
                 return Terminal.result(answer.canonicalText)
             }
             Terminal.result("intact: \(count) rows, head \(head)")
-            if kept != nil { Terminal.message("the kept head is in the chain, and its signature holds") }
+            if kept != nil {
+                Terminal.message("the kept head is in the chain, and its signature holds")
+            }
         }
     }
 }
@@ -147,7 +149,9 @@ struct KeptHead {
 
     var problem: String? {
         if isMet || sequence == 0 { return nil }
-        if other != nil { return "row \(sequence) is not the one that was signed: history was rewritten" }
+        if other != nil {
+            return "row \(sequence) is not the one that was signed: history was rewritten"
+        }
         return "the log ends before row \(sequence), which was signed: rows are missing"
     }
 }

@@ -60,7 +60,9 @@ struct DecisionReplay {
         /// What the answer says beyond the verdict must agree as well.
         func agrees(with stated: Verdict, _ answer: Document) -> Bool {
             guard isAllowed == stated.isAllowed, reason == stated.reason else { return false }
-            if let source, let given = answer["limit_source"]?.text, given != source { return false }
+            if let source, let given = answer["limit_source"]?.text, given != source {
+                return false
+            }
             if let value, answer["value"]?.text != value { return false }
             guard case .some(.some(let limit)) = limit else { return true }
             switch limit {
@@ -178,7 +180,9 @@ struct DecisionReplay {
                 return try keep(
                     snapshot.updating(contracts, revision: revision).map(\.snapshot))
             }
-            let definitions = Self.definitionKinds.flatMap { records[$0].map { Array($0.values) } ?? [] }
+            let definitions = Self.definitionKinds.flatMap {
+                records[$0].map { Array($0.values) } ?? []
+            }
             let catalog = try RecordCodec.catalog(of: definitions)
             scales = CodecContext.scales(catalog.meters, catalog.features)
             let contracts = try recordsOfCustomer.keys.map { (id) throws(FieldProblem) in

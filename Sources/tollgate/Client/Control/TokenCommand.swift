@@ -88,8 +88,9 @@ struct TokenCommand: ParsableCommand {
                     token == "-"
                     ? String(decoding: try readInput("-"), as: UTF8.self)
                         .trimmingCharacters(in: .whitespacesAndNewlines) : token
-                guard let keys = JWKSet(
-                    document: try DocumentInput.read(file: jwks, text: nil))
+                guard
+                    let keys = JWKSet(
+                        document: try DocumentInput.read(file: jwks, text: nil))
                 else { throw ClientFailure(.badInput, "\(jwks) is not a JWKS") }
                 let now = Timestamp(
                     microseconds: Int64(Date().timeIntervalSince1970 * 1_000_000))
