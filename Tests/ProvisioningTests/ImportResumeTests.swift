@@ -64,7 +64,7 @@ struct ImportResumeTests {
             attempts += 1
             fixture.flaky.allow(1)
             let problem = try await fixture.refusal {
-                rolled = try await fixture.rollBack("im_1", chunk: 5_000)
+                rolled = try await fixture.rollBack("im_1", chunk: 2_000)
             }
             if rolled == nil { #expect(problem?.kind == .unavailable) }
             try #require(attempts < 20)

@@ -32,13 +32,13 @@ struct CatalogApplication {
         let targets = try CatalogTargets(document, before)
         try putDefinitions(on: &draft)
         var pruning = CatalogPruning(document, targets)
-        let moved = try putCustomers(targets, on: &draft)
+        try putCustomers(targets, on: &draft)
         if options.prunes {
             try pruning.carryOut(on: &draft)
             if !isDryRun { try pruning.requireExpected(draft.context.expectedCount) }
         }
         lines = try diff(before, export, targets, pruning)
-        lines += try migrate(moved, on: &draft)
+        if options.migrates { lines += try migrate(targets, on: &draft) }
         lines += pruning.notes
         if options.prunes, pruning.count > 0, isDryRun {
             lines.append("  prune removes \(pruning.count): expected_count=\(pruning.count)")
@@ -90,11 +90,9 @@ struct CatalogApplication {
         }
     }
 
-    /// - Returns: ids of the document's subscriptions.
     private func putCustomers(
         _ targets: CatalogTargets, on draft: inout ControlDraft
-    ) throws(ControlProblem) -> Set<String> {
-        var ids: Set<String> = []
+    ) throws(ControlProblem) {
         for customer in targets.customers {
             try draft.put(
                 .customer, customer.id.rawValue, customer: customer.id,
@@ -103,12 +101,9 @@ struct CatalogApplication {
                         id: customer.id.rawValue, managedBy: Self.manager,
                         terms: customer.profile)))
             for subscription in customer.subscriptions {
-                let id = subscription.id ?? ""
-                ids.insert(id)
-                try put(subscription, id, of: customer.id, on: &draft)
+                try put(subscription, subscription.id ?? "", of: customer.id, on: &draft)
             }
         }
-        return ids
     }
 
     private func put(
@@ -177,7 +172,12 @@ struct CatalogApplication {
         new.customers = targets.customers
         var staying: [PlanKey: Int] = [:]
         if !options.migrates {
-            for plan in document.plans { staying[plan.key] = try held(plan.key, before).count }
+            for plan in document.plans {
+                let old = before.definitions.plans.first { $0.key == plan.key }
+                let digest = old.map { CatalogDiff.contentDigest(of: $0) }
+                if digest == nil || digest == CatalogDiff.contentDigest(of: plan) { continue }
+                staying[plan.key] = try held(plan.key, before).count
+            }
         }
         return CatalogDiff.lines(from: old, to: new) { staying[$0] ?? 0 }
     }
@@ -187,8 +187,8 @@ struct CatalogApplication {
     /// Subscriptions on versions of a plan, with the version.
     private func held(
         _ plan: PlanKey, _ draft: ControlDraft
-    ) throws(ControlProblem) -> [(id: String, customer: CustomerID?, version: Int)] {
-        var held: [(id: String, customer: CustomerID?, version: Int)] = []
+    ) throws(ControlProblem) -> [(id: String, version: Int)] {
+        var held: [(id: String, version: Int)] = []
         var after: String?
         while true {
             let page: [RecordHistory]
@@ -199,30 +199,38 @@ struct CatalogApplication {
                 throw .store(error)
             }
             for record in page {
-                guard let document = record.document(at: draft.now),
+                // As this draft leaves it: the document may have given it another plan.
+                let document = try draft.document(.subscription, record.id, at: draft.now)
+                guard let document,
                     document["plan"]?.text == plan.rawValue
                 else { continue }
                 let end = document["end"]?.text.flatMap { Timestamp(rfc3339: $0) }
                 if let end, end <= draft.now { continue }
                 let version = document["version"]?.integer.map { Int($0) } ?? 0
-                held.append((record.id, record.customer, version))
+                held.append((record.id, version))
             }
             guard page.count == 1_000, let last = page.last else { return held }
             after = last.id
         }
     }
 
-    /// Moves subscriptions on earlier versions, or says how many there are.
+    /// Moves subscriptions on earlier versions to the latest, but for those that the document
+    /// itself gives a version.
+    /// - Returns: how many, plan by plan.
     private func migrate(
-        _ own: Set<String>, on draft: inout ControlDraft
+        _ targets: CatalogTargets, on draft: inout ControlDraft
     ) throws(ControlProblem) -> [String] {
+        let pinned = Set(
+            targets.customers.flatMap(\.subscriptions)
+                .filter { $0.terms.planVersion != 0 }.compactMap(\.id))
         var lines: [String] = []
         for plan in document.plans {
             let latest = try draft.requirePlan(plan.key, field: "plans").version
-            let behind = try held(plan.key, draft).filter { $0.version < latest }
+            let behind = try held(plan.key, draft).filter {
+                $0.version < latest && !pinned.contains($0.id)
+            }
             if behind.isEmpty { continue }
             let who = behind.count == 1 ? "1 subscription" : "\(behind.count) subscriptions"
-            guard options.migrates else { continue }
             lines.append("~ plan \(plan.key): \(who) on earlier versions → version \(latest)")
             for subscription in behind {
                 try draft.patch(

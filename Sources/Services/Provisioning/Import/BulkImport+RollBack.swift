@@ -17,9 +17,8 @@ extension BulkImport {
             throw ControlProblem(.notFound, "not_found", "there is no import \"\(id)\"")
         }
         if progress.state == .rolledBack, progress.done == 0 { return Self.answer(progress) }
-        let log = ImportLog(
-            own: try sequences(of: id), undone: try undone(by: Self.rollBackRequest(id)))
-        try requireNothingBuilds(on: id, log)
+        let log = try readLog(of: id)
+        for record in log.suspects { try requireOwn(record, log) }
         if context.isDryRun { return Self.answer(progress) }
         var chunkContext = context
         chunkContext.requestID = Self.rollBackRequest(id)
@@ -51,24 +50,6 @@ extension BulkImport {
 
     static func rollBackRequest(_ id: String) -> String { "\(id):rollback" }
 
-    /// Rows of the log that an import made, and those of them that are out already.
-    private struct ImportLog {
-        /// Ascending.
-        var own: [Int64]
-        var undone: Set<Int64>
-        var remaining: [Int64] { undone.isEmpty ? own : own.filter { !undone.contains($0) } }
-
-        func has(_ sequence: Int64) -> Bool {
-            var low = 0
-            var high = own.count
-            while low < high {
-                let middle = (low + high) / 2
-                if own[middle] < sequence { low = middle + 1 } else { high = middle }
-            }
-            return low < own.count && own[low] == sequence
-        }
-    }
-
     // MARK: reading the log
 
     private static let pageSize = 1_000
@@ -79,34 +60,25 @@ extension BulkImport {
         do throws(ControlStoreError) { return try body(engine.store) } catch { throw .store(error) }
     }
 
-    /// Goes through the rows of one request, a page at a time: an import's do not fit in memory.
-    private func forEachChange(
-        of request: String, _ body: (ControlChange) throws(ControlProblem) -> Void
-    ) throws(ControlProblem) {
-        var after: Int64 = 0
+    /// Goes through the log from the import's first row on.
+    private func readLog(of id: String) throws(ControlProblem) -> ImportLog {
+        var log = ImportLog(id)
+        let first = try page(AuditFilter(requestID: id), after: 0, limit: 1).first
+        guard var after = first.map({ $0.change.sequence - 1 }) else { return log }
         while true {
-            let page = try stored { store throws(ControlStoreError) in
-                try store.changes(
-                    AuditFilter(requestID: request), after: after, limit: Self.pageSize)
-            }
-            for row in page { try body(row.change) }
-            guard page.count == Self.pageSize, let last = page.last else { return }
+            let rows = try page(AuditFilter(), after: after, limit: Self.pageSize)
+            for row in rows { log.take(row.change) }
+            guard rows.count == Self.pageSize, let last = rows.last else { return log }
             after = last.change.sequence
         }
     }
 
-    private func sequences(of request: String) throws(ControlProblem) -> [Int64] {
-        var sequences: [Int64] = []
-        try forEachChange(of: request) { sequences.append($0.sequence) }
-        return sequences
-    }
-
-    private func undone(by request: String) throws(ControlProblem) -> Set<Int64> {
-        var sequences: Set<Int64> = []
-        try forEachChange(of: request) { change in
-            if let undone = change.undoes { sequences.insert(undone) }
+    private func page(
+        _ filter: AuditFilter, after: Int64, limit: Int
+    ) throws(ControlProblem) -> [AuditRow] {
+        try stored { store throws(ControlStoreError) in
+            try store.changes(filter, after: after, limit: limit)
         }
-        return sequences
     }
 
     /// The rows with these sequences, which are ascending.
@@ -118,13 +90,11 @@ extension BulkImport {
         var after = first - 1
         var changes: [ControlChange] = []
         while changes.count < sequences.count {
-            let page = try stored { store throws(ControlStoreError) in
-                try store.changes(
-                    AuditFilter(requestID: request), after: after,
-                    limit: min(Self.pageSize, sequences.count))
-            }
-            guard let last = page.last else { return changes }
-            changes += page.map(\.change).filter { wanted.contains($0.sequence) }
+            let rows = try page(
+                AuditFilter(requestID: request), after: after,
+                limit: min(Self.pageSize, sequences.count))
+            guard let last = rows.last else { return changes }
+            changes += rows.map(\.change).filter { wanted.contains($0.sequence) }
             after = last.change.sequence
         }
         return changes
@@ -132,49 +102,15 @@ extension BulkImport {
 
     // MARK: what builds on an import
 
-    private func requireNothingBuilds(
-        on id: String, _ log: ImportLog
-    ) throws(ControlProblem) {
-        var last: (kind: RecordKind, id: String)?
-        try forEachChange(of: id) { change throws(ControlProblem) in
-            if let last, last.kind == change.kind, last.id == change.id { return }
-            last = (change.kind, change.id)
-            let record = try stored { store throws(ControlStoreError) in
-                try store.record(change.kind, change.id)
-            }
-            if let record { try requireOwn(record, since: change.sequence, log) }
-            guard change.kind == .customer, change.action == .create else { return }
-            try requireOwnRecords(of: CustomerID(change.id), log)
-        }
-    }
-
-    private func requireOwnRecords(
-        of customer: CustomerID, _ log: ImportLog
-    ) throws(ControlProblem) {
-        var records = try stored { store throws(ControlStoreError) in
-            try store.contract(of: customer)
-        }
-        records += try stored { store throws(ControlStoreError) in
-            try store.records(.seat, customer: customer, after: nil, limit: 1)
-        }
-        for record in records where record.latest != nil { try requireOwn(record, since: 0, log) }
-        let children = try stored { store throws(ControlStoreError) in
-            try store.children(of: customer)
-        }
-        for child in children {
-            let record = try stored { store throws(ControlStoreError) in
-                try store.record(.customer, child.rawValue)
-            }
-            if let record { try requireOwn(record, since: 0, log) }
-        }
-    }
-
-    /// Everything that was done to the record since then must be the import's own.
+    /// Everything that was done to the record since the import and still holds must be its own.
     private func requireOwn(
-        _ record: RecordHistory, since sequence: Int64, _ log: ImportLog
+        _ reference: RecordReference, _ log: ImportLog
     ) throws(ControlProblem) {
-        let other = record.entries.first { $0.sequence > sequence && !log.has($0.sequence) }
-        guard let other else { return }
+        let record = try stored { store throws(ControlStoreError) in
+            try store.record(reference.kind, reference.id)
+        }
+        let other = record?.entries.first { $0.sequence > log.first && !log.has($0.sequence) }
+        guard let record, record.latest != nil || log.touches(reference), let other else { return }
         throw ControlProblem(
             .conflict, "cannot_roll_back",
             "\(record.kind.words) \"\(record.id)\" was made or changed by something else since "
