@@ -10,7 +10,7 @@ enum RecordRules {
         switch kind {
         case .product, .meter, .feature, .plan, .addOn: "key"
         case .integration, .customer, .subscription, .override, .grant, .suspension, .revocation,
-            .seat:
+            .seat, .credential:
             "id"
         }
     }
@@ -139,7 +139,7 @@ enum RecordRules {
         case .revocation: fixed = ["customer", "product"]
         case .meter: return try checkMeter(from: before, to: after)
         case .feature: fixed = ["type"]
-        case .product, .plan, .addOn, .integration, .customer: fixed = []
+        case .product, .plan, .addOn, .integration, .customer, .credential: fixed = []
         }
         for name in fixed where before[name] != after[name] {
             throw .invalid(
@@ -169,7 +169,7 @@ extension RecordKind {
         switch self {
         case .override, .grant, .suspension, .revocation: true
         case .product, .meter, .feature, .plan, .addOn, .integration, .customer, .subscription,
-            .seat:
+            .seat, .credential:
             false
         }
     }

@@ -102,7 +102,9 @@ extension Catalog {
         case .plan:
             plans.removeAll { $0.key.rawValue == history.id }
             pastPlans.removeAll { $0.key.rawValue == history.id }
-        case .customer, .subscription, .override, .grant, .suspension, .revocation, .seat: return
+        case .customer, .subscription, .override, .grant, .suspension, .revocation, .seat,
+            .credential:
+            return
         }
         let context = CodecContext(scales: CodecContext.scales(meters, features))
         guard let document = history.latest else {

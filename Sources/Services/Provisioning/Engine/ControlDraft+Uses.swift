@@ -17,7 +17,8 @@ extension ControlDraft {
         case .plan: return try useOfPlan(PlanKey(id), remaining: remaining)
         case .addOn: return try useOfAddOn(AddOnKey(id))
         case .customer: return try useOfCustomer(CustomerID(id), at: instant)
-        case .integration, .subscription, .override, .grant, .suspension, .revocation, .seat:
+        case .integration, .subscription, .override, .grant, .suspension, .revocation, .seat,
+            .credential:
             return nil
         }
     }
