@@ -19,11 +19,11 @@ extension CompiledCustomer {
     fileprivate func hasSame(as other: CompiledCustomer, _ shapes: inout ShapePairs) -> Bool {
         if isRemoved || other.isRemoved { return isRemoved == other.isRemoved }
         guard zone.name == other.zone.name, environment == other.environment,
-            hasEnded == other.hasEnded, base == other.base, steps.count == other.steps.count,
+            hasEnded == other.hasEnded, base == other.base, stepCount == other.stepCount,
             subjects == other.subjects
         else { return false }
-        return steps.indices.allSatisfy { index in
-            let (left, right) = (steps[index], other.steps[index])
+        return (0..<stepCount).allSatisfy { index in
+            let (left, right) = (step(index), other.step(index))
             return left.start == right.start && left.parent == right.parent
                 && left.inherits == right.inherits && left.isPresent == right.isPresent
                 && left.firstAnchor == right.firstAnchor

@@ -60,10 +60,9 @@ extension CompiledCustomer {
     /// nothing.
     /// - Parameter feature: its number (`CompiledDefinitions.featureNumber`).
     public func soleQuota(feature: Int, at instant: Timestamp) -> SoleQuota? {
-        var position = steps.count &- 1
-        while position > 0, steps[position].start > instant { position &-= 1 }
-        guard !isRemoved, steps[position].parent < 0 else { return nil }
-        let shape = steps[position].shape
+        let step = step(position(at: instant))
+        guard !isRemoved, step.parent < 0 else { return nil }
+        let shape = step.shape
         guard let place = shape.position(ofFeature: feature) else { return nil }
         let entitlement = shape.entitlements[place]
         guard let outline = entitlement.outline, entitlement.denial == nil,
@@ -72,9 +71,9 @@ extension CompiledCustomer {
         let anchor: PeriodAnchor
         switch outline.anchor {
         case nil: anchor = .calendar
-        case 0?: anchor = .subscription(start: steps[position].firstAnchor)
+        case 0?: anchor = .subscription(start: step.firstAnchor)
         case let other?:
-            anchor = .subscription(start: steps[position].otherAnchors[other &- 1])
+            anchor = .subscription(start: step.otherAnchors[other &- 1])
         }
         return SoleQuota(
             outline: outline, entitlement: entitlement,
