@@ -8,7 +8,9 @@ import Testing
 @Suite struct PlainAnswerTests {
     typealias Scene = EnforcementScene
 
-    private func scene(_ plan: PlanDefinition, at now: String = "2026-11-21T10:00:00Z") throws -> Scene {
+    private func scene(_ plan: PlanDefinition, at now: String = "2026-11-21T10:00:00Z") throws
+        -> Scene
+    {
         try Scene([Scene.contract("acme")], plans: [plan], at: now)
     }
 
