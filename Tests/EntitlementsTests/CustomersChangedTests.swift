@@ -19,7 +19,7 @@ import Testing
         var catalog = Catalog(
             meters: [
                 MeterDefinition(
-                    key: "requests", eventType: "call", aggregation: .sum, value: "$.n",
+                    key: "requests", eventType: "call", aggregation: .sum, value: ValuePath("$.n"),
                     scale: scale)
             ],
             features: more + [
