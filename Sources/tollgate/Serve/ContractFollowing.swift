@@ -44,8 +44,7 @@ struct ContractFollowing: Sendable {
                 "usage could not be restated: \(error.message)",
                 metadata: ["request": "\(publication.requestID)"])
         }
-        current.replace(next)
-        board.adopt(old, next, changed: publication.changed)
+        board.replaceCatalog(next, changed: publication.changed)
         tracker.refresh(changed: publication.changed, from: old)
         return restatement
     }

@@ -12,7 +12,7 @@ enum SnapshotBuilder {
 
     struct Update {
         var snapshot: CatalogSnapshot
-        /// Numbers of customers that were compiled anew.
+        /// Numbers of customers that have something else than before.
         var changed: [Int]
         var definitionsChanged: Bool
     }
@@ -113,11 +113,9 @@ enum SnapshotBuilder {
         var loader = SnapshotLoader(empty, definitions, revision: revision)
         try loader.load(from: store, replacing: contracts)
         let snapshot = loader.snapshot
-        let changed = (0..<snapshot.customerCount).filter {
-            !snapshot.customer($0).isRemoved
-                || ($0 < old.customerCount && !old.customer($0).isRemoved)
-        }
-        return Update(snapshot: snapshot, changed: changed, definitionsChanged: true)
+        return Update(
+            snapshot: snapshot, changed: snapshot.customersChanged(since: old),
+            definitionsChanged: true)
     }
 
     /// The snapshot after changes of some customers.
