@@ -61,6 +61,18 @@ struct ChangeOptions: ParsableArguments {
     }
 }
 
+/// An instant as the user gives it.
+enum InstantText {
+    /// A date (2026-12-01) means its midnight in UTC; anything else is the server's to judge.
+    static func rfc3339(_ text: String) -> String {
+        let parts = text.split(separator: "-", omittingEmptySubsequences: false)
+        let isDate =
+            parts.map(\.count) == [4, 2, 2]
+            && parts.allSatisfy { $0.allSatisfy { $0.isASCII && $0.isNumber } }
+        return isDate ? text + "T00:00:00Z" : text
+    }
+}
+
 extension APIClient {
     /// Sends a change and gives back the answer's document.
     func change(

@@ -16,7 +16,7 @@ struct CustomersCommand: ParsableCommand {
 
                 EXAMPLES
                   tollgate customers import customers.ndjson --dry-run
-                  tollgate customers import customers.ndjson --expected-count 100000
+                  tollgate customers import customers.ndjson --id spring --expected-count 100000
 
                 \(CommandExit.help)
                 """)
@@ -38,6 +38,7 @@ struct CustomersCommand: ParsableCommand {
             let request = APIRequest(
                 .post, ["v1", "customers:import"], query: query, body: body,
                 contentType: "application/x-ndjson", timeoutSeconds: Double(timeout))
+            if !dryRun { Terminal.message("import \(id)") }
             let progress = dryRun ? nil : Task { await Self.follow(client, id) }
             defer { progress?.cancel() }
             let reply = try await client.exchange(request)

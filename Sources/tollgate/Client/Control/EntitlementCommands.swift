@@ -64,12 +64,30 @@ struct UndoCommand: ClientCommand {
             """)
 
     @Argument(help: "The request's id.") var request: String
-    @OptionGroup var change: ChangeOptions
+
+    @Option(help: ArgumentHelp("Why; the audit log keeps it.", valueName: "text"))
+    var reason: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Repeats of the command with this key have one effect and get one answer.",
+            valueName: "key"))
+    var idempotencyKey: String?
+
+    @Flag(help: "Say what would change, and change nothing.")
+    var dryRun = false
+
     @OptionGroup var connection: ConnectionOptions
 
     func perform(_ client: APIClient) async throws(ClientFailure) {
-        let data = try await client.change(.post, ["v1", "changes", request, "undo"], change)
-        try show(data, client, connection)
+        // An undo holds from when the undone change did, whatever the records' revisions are.
+        var query: [(name: String, value: String)] = []
+        if let reason { query.append(("reason", reason)) }
+        if dryRun { query.append(("dry_run", "true")) }
+        var command = APIRequest(.post, ["v1", "changes", request, "undo"], query: query)
+        command.timeoutSeconds = 60
+        command.headers = [("Idempotency-Key", idempotencyKey ?? "cli-" + UUID().uuidString)]
+        try show(try await client.answer(command), client, connection)
     }
 }
 
