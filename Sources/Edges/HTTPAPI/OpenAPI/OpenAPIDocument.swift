@@ -1,3 +1,4 @@
+internal import MeteringPorts
 internal import NIOHTTP1
 
 /// The OpenAPI 3.1 document, made from the route table and the schemas.
