@@ -79,7 +79,8 @@ struct ApplyCommand: ClientCommand {
         let name = file == "-" ? "stdin" : file
         let lines = problem.errors.map { error in
             // What no line says, such as a customer that is still in use, has no place.
-            let place = error.line.map { ":\($0):\(error.column ?? 1)" } ?? ""
+            let line = error.line ?? 0
+            let place = line > 0 ? ":\(line):\(error.column ?? 1)" : ""
             return "\(name)\(place): \(error.message)"
         }
         return ClientFailure(.badInput, lines.joined(separator: "\n"))
