@@ -22,7 +22,7 @@ struct KeysCommand: ParsableCommand {
 
                 EXAMPLES
                   tollgate keys create --name me --scope admin > me.key
-                  tollgate keys create --name edge --scope check
+                  tollgate keys create --name edge --scope check --scope events:write
                   tollgate keys create --name acme-portal --scope usage:read --customer acme
 
                 \(CommandExit.help)
