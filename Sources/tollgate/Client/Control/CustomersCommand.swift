@@ -100,13 +100,12 @@ struct CustomersCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Undo everything that an import changed.")
         @Argument(help: "The import's id.") var id: String
-        @OptionGroup var change: ChangeOptions
+        @OptionGroup var command: CommandOptions
         @OptionGroup var connection: ConnectionOptions
 
         func perform(_ client: APIClient) async throws(ClientFailure) {
-            let data = try await client.change(
-                .post, ["v1", "imports", id, "rollback"], change, timeoutSeconds: 600)
-            try show(data, client, connection)
+            let request = command.request(["v1", "imports", id, "rollback"], timeoutSeconds: 600)
+            try show(try await client.answer(request), client, connection)
         }
     }
 }

@@ -65,14 +65,7 @@ struct UndoCommand: ClientCommand {
 
     @Argument(help: "The request's id.") var request: String
 
-    @Option(help: ArgumentHelp("Why; the audit log keeps it.", valueName: "text"))
-    var reason: String?
-
-    @Option(
-        help: ArgumentHelp(
-            "Repeats of the command with this key have one effect and get one answer.",
-            valueName: "key"))
-    var idempotencyKey: String?
+    @OptionGroup var command: CommandOptions
 
     @Flag(help: "Say what would change, and change nothing.")
     var dryRun = false
@@ -80,14 +73,9 @@ struct UndoCommand: ClientCommand {
     @OptionGroup var connection: ConnectionOptions
 
     func perform(_ client: APIClient) async throws(ClientFailure) {
-        // An undo holds from when the undone change did, whatever the records' revisions are.
-        var query: [(name: String, value: String)] = []
-        if let reason { query.append(("reason", reason)) }
-        if dryRun { query.append(("dry_run", "true")) }
-        var command = APIRequest(.post, ["v1", "changes", request, "undo"], query: query)
-        command.timeoutSeconds = 60
-        command.headers = [("Idempotency-Key", idempotencyKey ?? "cli-" + UUID().uuidString)]
-        try show(try await client.answer(command), client, connection)
+        var request = command.request(["v1", "changes", self.request, "undo"])
+        if dryRun { request.query.append(("dry_run", "true")) }
+        try show(try await client.answer(request), client, connection)
     }
 }
 
