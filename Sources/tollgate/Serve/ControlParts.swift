@@ -141,9 +141,10 @@ struct ControlParts: Sendable {
                     return ControlAnswer(body: .object(["kid": .string(signing.currentID)]))
                 }
                 let kid = MeteringModel.JSONValue.string(try signing.rotate())
-                let answer = ControlAnswer(body: .object(["id": kid, "kid": kid]))
+                return ControlAnswer(body: .object(["id": kid, "kid": kid]))
+            },
+            rotated: { (answer, context) throws(ControlProblem) in
                 try await CredentialLog.note(answer, context, engine)
-                return answer
             },
             jwks: { () throws(ControlProblem) in ControlAnswer(body: signing.jwks()) })
     }

@@ -68,9 +68,12 @@ extension ProvisioningService {
         case .mintToken(let customer): return try await parts.tokens.mint(customer, body, context)
         case .rotateSigningKey:
             let rotate = parts.tokens.rotate
-            return try await engine.once(context, digest: command.digest) {
+            let answer = try await engine.once(context, digest: command.digest) {
                 () throws(ControlProblem) in try await rotate(context)
             }
+            // Not inside: it runs a command of its own.
+            try await parts.tokens.rotated(answer, context)
+            return answer
         }
     }
 

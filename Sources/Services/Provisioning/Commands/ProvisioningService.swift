@@ -136,6 +136,8 @@ package struct TokenCommands: Sendable {
     package var mint:
         @Sendable (CustomerID, JSONValue, CommandContext) async throws(ControlProblem) -> Answer
     package var rotate: @Sendable (CommandContext) async throws(ControlProblem) -> Answer
+    /// Called after a rotation, also when its answer was a repeated one: notes it in the audit log.
+    package var rotated: @Sendable (Answer, CommandContext) async throws(ControlProblem) -> Void
     package var jwks: @Sendable () throws(ControlProblem) -> Answer
 
     package init(
@@ -143,10 +145,15 @@ package struct TokenCommands: Sendable {
             @escaping @Sendable (CustomerID, JSONValue, CommandContext) async throws(ControlProblem)
             -> Answer,
         rotate: @escaping @Sendable (CommandContext) async throws(ControlProblem) -> Answer,
+        rotated:
+            @escaping @Sendable (Answer, CommandContext) async throws(ControlProblem) -> Void = {
+                (_, _) throws(ControlProblem) in
+            },
         jwks: @escaping @Sendable () throws(ControlProblem) -> Answer
     ) {
         self.mint = mint
         self.rotate = rotate
+        self.rotated = rotated
         self.jwks = jwks
     }
 }
