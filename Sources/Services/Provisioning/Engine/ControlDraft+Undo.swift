@@ -28,7 +28,9 @@ extension ControlDraft {
     ) throws(ControlProblem) -> Bool {
         guard let undone = undo.undoes, let original = try change(undone, of: history) else {
             throw ControlProblem(
-                .conflict, "cannot_undo", "change \(undo.sequence) does not say what it took out")
+                .conflict, "cannot_undo",
+                "change \(undo.sequence) of request \"\(undo.requestID)\" does not say what it "
+                    + "took out")
         }
         let isThere = history.entries.contains {
             $0.sequence > undo.sequence && $0.effectiveAt == original.effectiveAt
@@ -48,12 +50,13 @@ extension ControlDraft {
         return true
     }
 
-    private func undoing(
+    func undoing(
         _ change: ControlChange, action: ControlChange.Action, patch: JSONValue
     ) -> ControlChange {
         ControlChange(
             at: now, actor: context.principal.id, source: context.source, reason: context.reason,
-            effectiveAt: change.effectiveAt, requestID: context.requestID, action: action,
+            // The instant of an undo moves nothing; it says when what it takes out took effect.
+            effectiveAt: action == .undo ? change.shownEffectiveAt : change.effectiveAt, requestID: context.requestID, action: action,
             kind: change.kind, id: change.id, customer: change.customer, patch: patch,
             undoes: action == .undo ? change.sequence : nil)
     }
@@ -91,7 +94,7 @@ extension ControlDraft {
     }
 
     /// One row of the log, this draft's own included.
-    private func change(
+    func change(
         _ sequence: Int64, of history: RecordHistory
     ) throws(ControlProblem) -> ControlChange? {
         if sequence > base { return changes.first { $0.sequence == sequence } }

@@ -24,6 +24,17 @@ extension ControlProblem {
             field: field)
     }
 
+    /// A definition was to change at another time than now.
+    static func definitionsChangeAtOnce(_ kind: RecordKind) -> ControlProblem {
+        let advice =
+            kind == .plan
+            ? "date the migration instead (POST /v1/plans/KEY/migrate with effective_at)"
+            : "leave effective_at out"
+        return .invalid(
+            "definitions_change_at_once", "\(kind.oneWord) changes at once; \(advice)",
+            field: "effective_at")
+    }
+
     package static func invalid(
         _ code: String, _ detail: String, field: String? = nil
     ) -> ControlProblem {
@@ -34,6 +45,14 @@ extension ControlProblem {
 extension RecordKind {
     /// For people.
     package var words: String { self == .addOn ? "add-on" : rawValue }
+
+    /// One of the kind, with its article.
+    package var oneWord: String {
+        switch self {
+        case .addOn, .override, .integration: "an \(words)"
+        default: "a \(words)"
+        }
+    }
 
     /// Definitions: they belong to no customer and take effect at once.
     package var isCatalog: Bool {
