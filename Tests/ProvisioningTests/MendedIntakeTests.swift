@@ -71,5 +71,31 @@ struct MendedIntakeTests {
             yaml, .init(isDryRun: false, prunes: false, migrates: false), fixture.context())
         #expect(again.lines == [])
         #expect(!again.isApplied)
+
+        // A subscription that changes later can be pruned now.
+        let known = try #require(
+            try fixture.store.records(
+                .subscription, customer: "c3", after: nil, limit: 10
+            ).first)
+        _ = try await fixture.engine.run(
+            fixture.context("later"), digest: ""
+        ) { (draft) throws(ControlProblem) in
+            try draft.patch(
+                .subscription, known.id, .object(["renewal": .string("manual")]),
+                effectiveAt: draft.now.adding(seconds: 86_400))
+            return ControlAnswer(body: .object([:]))
+        }
+        let pruned = try await fixture.service.apply(
+            IntakeFixture.catalog, .init(isDryRun: true, prunes: true, migrates: false),
+            fixture.context())
+        #expect(pruned.lines.contains { $0.hasPrefix("  prune removes") })
+        var context = fixture.context()
+        context.expectedCount =
+            pruned.lines.compactMap {
+                $0.split(separator: "=").last.flatMap { Int($0) }
+            }.last
+        _ = try await fixture.service.apply(
+            IntakeFixture.catalog, .init(isDryRun: false, prunes: true, migrates: false), context)
+        #expect(try fixture.store.record(.subscription, known.id)?.latest == nil)
     }
 }

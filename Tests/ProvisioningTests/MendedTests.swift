@@ -81,6 +81,43 @@ struct MendedTests {
         #expect(row?.change.document["effective_at"]?.text == "2026-02-01T00:00:00Z")
     }
 
+    @Test("a late repetition of a revocation tells the truth")
+    func lateRevocation() async throws {
+        let plane = try await Harness.open()
+        try await plane.makeCatalog()
+        try await plane.makeCustomer("acme")
+        let body = #"{"account_id": "acme", "product": "suite", "reason": "unpaid"}"#
+        let instant = "2026-03-10T11:00:00Z"
+        let first = try await plane.perform(.revoke, body, at: instant)
+        #expect(first.body["status"]?.text == "revoked")
+        let repeated = try await plane.perform(.revoke, body, at: instant)
+        #expect(repeated.body["status"]?.text == "revoked")
+        plane.advance(seconds: 60)
+        try await plane.perform(.reinstate, #"{"account_id": "acme", "product": "suite"}"#)
+        plane.advance(seconds: 60)
+        let late = try await plane.perform(.revoke, body, at: instant)
+        #expect(late.body["status"]?.text == "reinstated")
+        #expect(plane.right("acme", "tokens") == "100/month")
+    }
+
+    @Test("a reason says something, in a few words")
+    func reasons() async throws {
+        let plane = try await Harness.open()
+        try await plane.makeCatalog()
+        try await plane.makeCustomer("acme")
+        let long = String(repeating: "x", count: 2_001)
+        for (reason, code) in [(long, "reason_too_long"), ("   ", "missing"), ("", "missing")] {
+            let body = #"{"account_id": "acme", "product": "suite", "reason": "\#(reason)"}"#
+            let revocation = await plane.problem(.revoke, body)
+            #expect(revocation?.code == code)
+            let override = await plane.problem(
+                .create(.override),
+                #"{"customer": "acme", "feature": "sso", "value": true, "reason": "\#(reason)"}"#)
+            #expect(override?.code == code)
+            #expect(override?.field == "reason")
+        }
+    }
+
     @Test("names with a twin are refused everywhere")
     func refusesTwins() async throws {
         let plane = try await Harness.open()

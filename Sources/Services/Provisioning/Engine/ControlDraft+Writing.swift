@@ -138,6 +138,9 @@ extension ControlDraft {
         if let customer = change.customer {
             writtenOfCustomer[customer, default: []].insert(reference)
         }
+        if change.kind == .customer {
+            writtenCustomers.take(CustomerID(change.id), after.latest)
+        }
         changes.append(change)
         if change.kind.isCatalog { try takeDefinition(after) }
     }

@@ -93,6 +93,7 @@ package actor ControlEngine {
         progress: ImportProgress? = nil,
         body: @Sendable (inout ControlDraft) throws(ControlProblem) -> ControlAnswer
     ) async throws(ControlProblem) -> ControlAnswer {
+        if let reason = context.reason { try ControlProblem.requireReason(reason) }
         try requireRoom()
         await enter()
         defer { gate.leave() }

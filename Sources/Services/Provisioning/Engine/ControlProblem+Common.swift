@@ -24,6 +24,21 @@ extension ControlProblem {
             field: field)
     }
 
+    /// Reasons are kept in the log for ever and shown with every answer that they account for.
+    static let reasonBytesMax = 2_000
+
+    static func requireReason(_ reason: String) throws(ControlProblem) {
+        if reason.utf8.count > reasonBytesMax {
+            throw .invalid(
+                "reason_too_long",
+                "the reason is longer than \(reasonBytesMax) bytes; name a document that says more",
+                field: "reason")
+        }
+        if reason.allSatisfy(\.isWhitespace) {
+            throw .invalid("missing", "the reason is empty", field: "reason")
+        }
+    }
+
     /// A definition was to change at another time than now.
     static func definitionsChangeAtOnce(_ kind: RecordKind) -> ControlProblem {
         let advice =
