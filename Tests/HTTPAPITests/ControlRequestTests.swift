@@ -8,13 +8,24 @@ import Testing
 
 /// What a request says beside its document becomes the command's context.
 @Suite struct ControlRequestTests {
+    /// A misspelt dry run must not be a change.
+    @Test(arguments: ["dryrun=true", "dry-run=true", "dry_run=true&foo=1", "expected_count=2"])
+    func unknownParametersAreRefused(query: String) async throws {
+        try await Harness.run { server in
+            let reply = try await server.send("PATCH", "/v1/customers/acme?" + query, "{}")
+            #expect(reply.status == 400)
+            #expect(try reply.json["code"] as? String == "unknown_parameter")
+            #expect(server.control.takeCommand() == nil)
+        }
+    }
+
     private static let json = [("Content-Type", "application/json")]
 
     @Test func contextOfACommand() async throws {
         try await Harness.run { server in
             let reply = try await server.send(
                 "PATCH",
-                "/v1/customers/acme?dry_run=true&expected_count=2"
+                "/v1/customers/acme?dry_run=true"
                     + "&effective_at=2026-01-01T01:00:00.9%2B01:00&reason=because",
                 #"{"name":"Acme"}"#,
                 headers: [
@@ -29,7 +40,7 @@ import Testing
                         principal: .local, source: "crm", requestID: "req-9",
                         idempotencyKey: "k-1", ifMatch: "17",
                         effectiveAt: Timestamp(seconds: 1_767_225_600), reason: "because",
-                        isDryRun: true, expectedCount: 2))
+                        isDryRun: true))
             #expect(command.body == .object(["name": .string("Acme")]))
             _ = try await server.send("POST", "/v1/customers", "{}")
             let plain = try #require(server.control.takeCommand()).context

@@ -10,7 +10,7 @@ import Testing
     ) -> QuotaTable {
         let table = QuotaTable(minimumCapacity: 16)
         table.install(
-            key, quotaIndex: 3, policy: policy, periodEnd: periodEnd, remaining: remaining)
+            key, base: 3, policy: policy, periodEnd: periodEnd, remaining: remaining)
         return table
     }
 
@@ -18,15 +18,15 @@ import Testing
         let table = QuotaTable(minimumCapacity: 16)
         #expect(table.read(key) == nil)
         table.install(
-            key, quotaIndex: .max, policy: [.hard, .unlimited], periodEnd: -7, remaining: -9)
+            key, base: .max, policy: [.hard, .unlimited], periodEnd: -7, remaining: -9)
         let expected = QuotaReading(
-            quotaIndex: .max, policy: [.hard, .unlimited], periodEnd: -7, remaining: -9)
+            base: .max, policy: [.hard, .unlimited], periodEnd: -7, remaining: -9)
         #expect(table.read(key) == expected)
         #expect(table.count == 1)
-        table.install(key, quotaIndex: 0, policy: [], periodEnd: 8, remaining: 0)
+        table.install(key, base: 0, policy: [], periodEnd: 8, remaining: 0)
         #expect(
             table.read(key)
-                == QuotaReading(quotaIndex: 0, policy: [], periodEnd: 8, remaining: 0))
+                == QuotaReading(base: 0, policy: [], periodEnd: 8, remaining: 0))
     }
 
     @Test func hardStopsExactlyAtTheLimit() {
@@ -125,15 +125,15 @@ import Testing
     }
 
     @Test func generationsTellCountersOfOneKeyApart() {
-        let table = table(QuotaPolicy.hard.with(generation: 63), remaining: 5)
+        let table = table(QuotaPolicy.hard.with(generation: 31), remaining: 5)
         let first = table.charge(key, 1, now: 0)
         #expect(first.outcome == .taken(remaining: 4, periodEnd: 1_000))
-        #expect(first.generation == 63)
+        #expect(first.generation == 31)
         #expect(table.charge(key, 5, now: 0).outcome == .insufficient(remaining: 4))
-        #expect(!table.add(key, -1, periodEnd: 1_000, generation: 62))
-        #expect(table.add(key, -1, periodEnd: 1_000, generation: 63))
+        #expect(!table.add(key, -1, periodEnd: 1_000, generation: 30))
+        #expect(table.add(key, -1, periodEnd: 1_000, generation: 31))
         table.install(
-            key, quotaIndex: 3, policy: QuotaPolicy.unlimited.with(generation: 0),
+            key, base: 3, policy: QuotaPolicy.unlimited.with(generation: 0),
             periodEnd: 1_000, remaining: 0)
         let second = table.charge(key, 9, now: 0)
         #expect(second.outcome == .taken(remaining: -9, periodEnd: 1_000))
@@ -143,16 +143,16 @@ import Testing
 
     @Test func definitionChangesKeepWhatWasUsed() {
         let table = table(.hard, remaining: 5)
-        table.updateDefinition(key, quotaIndex: 8, policy: [], limitDelta: -7)
+        table.updateDefinition(key, base: 8, policy: [], limitDelta: -7)
         #expect(
             table.read(key)
-                == QuotaReading(quotaIndex: 8, policy: [], periodEnd: 1_000, remaining: -2))
+                == QuotaReading(base: 8, policy: [], periodEnd: 1_000, remaining: -2))
         #expect(table.take(key, 1, now: 0) == .taken(remaining: -3, periodEnd: 1_000))
-        table.updateDefinition(key, quotaIndex: 9, policy: .hard, limitDelta: .max)
+        table.updateDefinition(key, base: 9, policy: .hard, limitDelta: .max)
         // Bound first: `#expect(optional == .max - 3)` compares unlike types and fails on equals.
         let raised: Int64 = .max - 3
         #expect(table.read(key)?.remaining == raised)
-        table.updateDefinition(key, quotaIndex: 9, policy: .hard, limitDelta: .max)
+        table.updateDefinition(key, base: 9, policy: .hard, limitDelta: .max)
         #expect(table.read(key)?.remaining == .max)
     }
 
@@ -166,12 +166,12 @@ import Testing
             #expect(!table.add(absent, 1, periodEnd: 1_000))
             #expect(!table.setRemaining(absent, periodEnd: 1_000, remaining: 1))
             #expect(!table.roll(absent, from: 1_000, to: 2_000, remaining: 1))
-            table.updateDefinition(absent, quotaIndex: 0, policy: [], limitDelta: 1)
+            table.updateDefinition(absent, base: 0, policy: [], limitDelta: 1)
             table.remove(absent)
             #expect(table.read(absent) == nil)
         }
         #expect(table.count == 0)
-        table.install(0, quotaIndex: 1, policy: .hard, periodEnd: 10, remaining: 1)
+        table.install(0, base: 1, policy: .hard, periodEnd: 10, remaining: 1)
         #expect(table.take(0, 1, now: 0) == .taken(remaining: 0, periodEnd: 10))
         #expect(table.take(0, 1, now: 0) == .insufficient(remaining: 0))
     }

@@ -15,14 +15,14 @@ import Testing
         var kept: [UInt64] = []
         while !stop.isRaised, kept.count < 150_000 {
             let key = random.next()
-            table.install(key, quotaIndex: 0, policy: .hard, periodEnd: end, remaining: 1)
+            table.install(key, base: 0, policy: .hard, periodEnd: end, remaining: 1)
             if key % 3 == 0 { table.remove(key) } else { kept.append(key) }
         }
     }
 
     private static func hotTable(_ policy: QuotaPolicy, remaining: Int64) -> QuotaTable {
         let table = QuotaTable(minimumCapacity: 1)
-        table.install(hot, quotaIndex: 0, policy: policy, periodEnd: end, remaining: remaining)
+        table.install(hot, base: 0, policy: policy, periodEnd: end, remaining: remaining)
         return table
     }
 
@@ -77,7 +77,7 @@ import Testing
         let perPeriod: Int64 = 2_000
         let periods: Int64 = 60
         let table = QuotaTable(minimumCapacity: 1)
-        table.install(Self.hot, quotaIndex: 0, policy: .hard, periodEnd: 1, remaining: perPeriod)
+        table.install(Self.hot, base: 0, policy: .hard, periodEnd: 1, remaining: perPeriod)
         let admitted = Tally()
         let rolls = Tally()
         let stop = Flag()
@@ -165,7 +165,7 @@ import Testing
             if index == 3 {
                 for step in 0..<raises {
                     table.updateDefinition(
-                        Self.hot, quotaIndex: UInt32(step), policy: .hard, limitDelta: 100)
+                        Self.hot, base: step, policy: .hard, limitDelta: 100)
                 }
                 stop.raise()
                 return
@@ -184,7 +184,7 @@ import Testing
         }
         #expect(admitted.sum == 1_000 + raises * 100)
         #expect(table.read(Self.hot)?.remaining == 0)
-        #expect(table.read(Self.hot)?.quotaIndex == UInt32(raises - 1))
+        #expect(table.read(Self.hot)?.base == raises - 1)
     }
 
     @Test func reinstalledKeysNeverAdmitMoreThanWasInstalled() {
@@ -199,11 +199,11 @@ import Testing
                 for round in 0..<4_000 as Range<UInt64> {
                     table.remove(Self.hot)
                     table.install(
-                        round &* 7_919 &+ 1, quotaIndex: 0, policy: .hard, periodEnd: Self.end,
+                        round &* 7_919 &+ 1, base: 0, policy: .hard, periodEnd: Self.end,
                         remaining: 1)
                     installed.add(perInstall)
                     table.install(
-                        Self.hot, quotaIndex: 0, policy: .hard, periodEnd: Self.end,
+                        Self.hot, base: 0, policy: .hard, periodEnd: Self.end,
                         remaining: perInstall)
                 }
                 stop.raise()
@@ -225,7 +225,7 @@ import Testing
         let keys = (1...500 as ClosedRange<UInt64>).map { $0 &* 0x0123_4567_89ab_cdef }
         for (index, key) in keys.enumerated() {
             table.install(
-                key, quotaIndex: UInt32(index), policy: .hard, periodEnd: Self.end, remaining: 9)
+                key, base: Int64(index), policy: .hard, periodEnd: Self.end, remaining: 9)
         }
         let stop = Flag()
         let wrong = Tally()
@@ -239,7 +239,7 @@ import Testing
                 for (index, key) in keys.enumerated() {
                     let reading = table.read(key)
                     let isRight =
-                        reading?.quotaIndex == UInt32(index) && reading?.remaining == 9
+                        reading?.base == Int64(index) && reading?.remaining == 9
                         && reading?.periodEnd == Self.end && reading?.policy == .hard
                     if !isRight { wrong.add(1) }
                 }

@@ -5,6 +5,7 @@ import MeteringModel
 import MeteringPorts
 import QuotaEngine
 import Synchronization
+import Testing
 
 /// A gate on a ledger in memory: what is committed to it, and when it is, a test decides.
 final class EnforcementScene: Sendable {
@@ -106,8 +107,12 @@ final class EnforcementScene: Sendable {
             quantity: DecimalQuantity(mantissa: quantity), id: id)
     }
 
+    /// Asks both ways: where the short one answers, it says what the long one says.
     func check(_ customer: CustomerID, _ quantity: Int64 = 1) throws -> Decision {
-        try gate.check(question(customer, quantity))
+        let question = question(customer, quantity)
+        let long = try gate.look(question)
+        if let short = try gate.plainAnswer(question) { #expect(short == long) }
+        return try gate.check(question)
     }
 
     func consume(_ customer: CustomerID, _ quantity: Int64 = 1) async throws -> Decision {

@@ -122,7 +122,7 @@ struct DecisionBenchmark {
         let table = QuotaTable(minimumCapacity: keyCount)
         for index in 0..<keyCount {
             table.install(
-                key(index), quotaIndex: UInt32(truncatingIfNeeded: index), policy: [.hard],
+                key(index), base: 1 << 40, policy: [.hard],
                 periodEnd: 4_000_000_000, remaining: 1 << 40)
         }
         return table

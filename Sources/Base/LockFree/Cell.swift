@@ -68,9 +68,10 @@ struct Cell {
             desired, ordering: .acquiringAndReleasing)
     }
 
+    /// Releases: whoever sees the meta sees what was done to the state before.
     func storeMeta(_ meta: UInt64) {
         // SAFETY: as for `key`.
-        unsafe Self.word(at: address &+ Self.metaOffset).pointee.store(meta, ordering: .relaxed)
+        unsafe Self.word(at: address &+ Self.metaOffset).pointee.store(meta, ordering: .releasing)
     }
 
     /// Fills a free cell; the key last, which publishes the rest. Only the one writer calls it.

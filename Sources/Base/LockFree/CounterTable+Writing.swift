@@ -3,14 +3,14 @@ import Synchronization
 // Everything that adds keys, removes them or moves them: one writer at a time, under the mutex.
 extension CounterTable {
     /// Adds a counter, or replaces everything of the one that is there. Grows when three quarters
-    /// of the cells are taken.
+    /// of the cells are taken. The state comes before the meta.
     public func insert(_ key: UInt64, meta: UInt64, state: CounterState) {
         let key = Self.stored(key)
         let words = StateCode.encode(state)
         writer.withLock { writer in
             if let cell = writer.generation.find(key) {
-                cell.storeMeta(meta)
                 let replaced = cell.exchangeState(words)
+                cell.storeMeta(meta)
                 if replaced == StateCode.removed { liveCount.add(1, ordering: .relaxed) }
                 return
             }
@@ -42,6 +42,19 @@ extension CounterTable {
                 words = original
             }
             return false
+        }
+    }
+
+    /// Sets a counter's meta. False when it is missing.
+    @discardableResult
+    public func setMeta(_ key: UInt64, _ meta: UInt64) -> Bool {
+        let key = Self.stored(key)
+        return writer.withLock { writer in
+            guard let cell = writer.generation.find(key) else { return false }
+            // No growth under the mutex, so the state is live or removed and stays so.
+            guard StateCode.isLive(cell.loadState()) else { return false }
+            cell.storeMeta(meta)
+            return true
         }
     }
 

@@ -75,6 +75,19 @@ public final class CounterTable: Sendable {
         }
     }
 
+    /// As `read`, and the state was the same before and after the meta was read. Nil as well when it
+    /// was not, and for keys that are moving.
+    @inlinable @inline(__always)
+    public func readUnchanged(_ key: UInt64) -> Reading? {
+        let key = Self.stored(key)
+        let generation = Generation(word: current.load(ordering: .acquiring))
+        guard let cell = generation.find(key) else { return nil }
+        let words = cell.loadState()
+        let meta = cell.meta
+        guard StateCode.isLive(words), cell.loadState() == words else { return nil }
+        return Reading(meta: meta, state: StateCode.decode(words))
+    }
+
     /// Replaces a counter's state by what `change` makes of it, in one atomic step. `change` may be
     /// called several times and must be pure; nil declines.
     @inlinable @inline(__always)

@@ -28,8 +28,10 @@ public final class CompiledCustomer: Sendable {
     /// The number of the customer that this one is the twin of, for another environment; −1 for
     /// customers of their own.
     let base: Int32
-    /// Ascending, never empty; the first starts at `distantPast`.
-    let steps: [Step]
+    /// All steps but the last, ascending.
+    private let earlierSteps: [Step]
+    /// What nearly all questions are about: kept here, one look-up less away.
+    let lastStep: Step
     /// The subjects that the look-up table has for this customer.
     let subjects: [SubjectID]
     /// The contract's profile has ended: others may take over its subjects.
@@ -46,25 +48,42 @@ public final class CompiledCustomer: Sendable {
         self.environment = environment
         self.isRemoved = isRemoved
         self.base = base
-        self.steps = steps
+        precondition(!steps.isEmpty, "a timeline covers all time")
+        earlierSteps = Array(steps.dropLast())
+        lastStep = steps[steps.count - 1]
         self.subjects = subjects
         self.hasEnded = hasEnded
     }
 
+    /// Ascending, never empty; the first starts at `distantPast`. Allocates the list.
+    var steps: [Step] { earlierSteps + [lastStep] }
+
+    var stepCount: Int { earlierSteps.count &+ 1 }
+
+    func step(_ position: Int) -> Step {
+        position == earlierSteps.count ? lastStep : earlierSteps[position]
+    }
+
+    /// Position of the step that holds at an instant.
+    func position(at instant: Timestamp) -> Int {
+        var position = earlierSteps.count
+        if lastStep.start <= instant { return position }
+        while position > 1, earlierSteps[position &- 1].start > instant { position &-= 1 }
+        return max(position &- 1, 0)
+    }
+
     /// They tile [distantPast, distantFuture).
-    public var segments: [EntitlementSegment] { steps.indices.map { segment($0) } }
+    public var segments: [EntitlementSegment] { (0..<stepCount).map { segment($0) } }
 
     /// What holds at an instant. Allocates nothing; fastest for the last segment.
     public func segment(at instant: Timestamp) -> EntitlementSegment {
-        var position = steps.count &- 1
-        while position > 0, steps[position].start > instant { position &-= 1 }
-        return segment(position)
+        segment(position(at: instant))
     }
 
     /// The first instant after `instant` at which another segment begins.
     public func nextBoundary(after instant: Timestamp) -> Timestamp? {
-        if steps[steps.count &- 1].start <= instant { return nil }
-        return steps.first { $0.start > instant }?.start
+        if lastStep.start <= instant { return nil }
+        return (earlierSteps.first { $0.start > instant } ?? lastStep).start
     }
 
     func segment(_ position: Int) -> EntitlementSegment {

@@ -12,11 +12,14 @@ public final class CurrentCatalog: Sendable {
 
     public func load() -> CatalogSnapshot { snapshot.withLock { $0 } }
 
-    /// Rises with every replacement: a cheap way to ask whether `load` would answer anew.
+    /// Rises with every replacement, at the latest when `load` answers anew: a cheap way to ask
+    /// whether it would.
     public var generation: Int64 { generationCount.load(ordering: .acquiring) }
 
     public func replace(_ next: CatalogSnapshot) {
-        snapshot.withLock { $0 = next }
-        generationCount.add(1, ordering: .acquiringAndReleasing)
+        snapshot.withLock {
+            generationCount.add(1, ordering: .acquiringAndReleasing)
+            $0 = next
+        }
     }
 }

@@ -7,13 +7,13 @@ public struct EntitlementSegment: Sendable {
     /// Position among the customer's segments.
     public let position: Int
 
-    var step: CompiledCustomer.Step { customer.steps[position] }
+    var step: CompiledCustomer.Step { customer.step(position) }
 
     public var start: Timestamp { step.start }
     /// The first instant after.
     public var end: Timestamp {
         let next = position &+ 1
-        return next < customer.steps.count ? customer.steps[next].start : .distantFuture
+        return next < customer.stepCount ? customer.step(next).start : .distantFuture
     }
 
     /// The customer's record was made and not deleted.

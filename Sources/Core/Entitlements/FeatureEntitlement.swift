@@ -26,6 +26,8 @@ public final class FeatureEntitlement: Sendable {
     public let source: String
     /// Whose subscription gives it.
     public let product: ProductKey
+    /// Of a metered feature on which a limit alone decides.
+    public let outline: QuotaOutline?
 
     init(
         feature: FeatureKey, number: Int, meterIndex: Int, value: Value,
@@ -42,8 +44,10 @@ public final class FeatureEntitlement: Sendable {
         if case .metered(var quota, let anchor) = value {
             quota.source = source
             self.value = .metered(quota, anchor: anchor)
+            outline = QuotaOutline(quota, anchor: anchor)
         } else {
             self.value = value
+            outline = nil
         }
     }
 

@@ -18,9 +18,10 @@ struct PagedArray<Element: Sendable>: Sendable {
     }
 
     subscript(index: Int) -> Element {
-        get {
+        // Lends the element: what only looks at it retains nothing.
+        _read {
             let page = index &>> Self.pageBits
-            return pages[page &>> Self.middleBits][page & Self.middleMask][index & Self.pageMask]
+            yield pages[page &>> Self.middleBits][page & Self.middleMask][index & Self.pageMask]
         }
         _modify {
             let page = index &>> Self.pageBits

@@ -23,7 +23,7 @@ extension SnapshotBuild {
         for number in touched where customers[number].isRemoved {
             for child in children[number] {
                 let orphan = customers[Int(child)]
-                if orphan.isRemoved || orphan.steps.last?.parent != Int32(number) { continue }
+                if orphan.isRemoved || orphan.lastStep.parent != Int32(number) { continue }
                 issues.add(
                     ContractPlace.record(customers[number].id).profile(),
                     "the customer is the parent of \"\(orphan.id)\"")

@@ -10,14 +10,18 @@ public struct QuotaPolicy: OptionSet, Hashable, Sendable {
     /// No limit: every charge goes through, whatever `hard` says.
     public static let unlimited = QuotaPolicy(rawValue: 2)
 
-    /// Tells apart the counters that stood under one key one after the other: a number below 64 that
+    /// Usage is base − remaining, and nothing is held: the owner's word, for `readPlain`. While it is
+    /// set the base stays.
+    public static let plain = QuotaPolicy(rawValue: 4)
+
+    /// Tells apart the counters that stood under one key one after the other: a number below 32 that
     /// changes with every installation, free for the table's owner. It is no part of the policy.
     @inlinable
-    public var generation: UInt8 { rawValue &>> 2 }
+    public var generation: UInt8 { rawValue &>> 3 }
 
     @inlinable
     public func with(generation: UInt8) -> QuotaPolicy {
-        QuotaPolicy(rawValue: rawValue & 3 | generation &<< 2)
+        QuotaPolicy(rawValue: rawValue & 7 | generation &<< 3)
     }
 
     /// Whether a charge of `quantity` must be refused when `remaining` units are left.
@@ -29,9 +33,9 @@ public struct QuotaPolicy: OptionSet, Hashable, Sendable {
 
 /// One quota's counter at one moment.
 public struct QuotaReading: Equatable, Sendable {
-    /// Index of the quota's definition in its owner's snapshot. Read beside the rest, not in one
-    /// step with it.
-    public var quotaIndex: UInt32
+    /// Units that `remaining` counts down from. Read beside the rest, not in one step with it; but
+    /// see `QuotaTable.readPlain`.
+    public var base: Int64
     public var policy: QuotaPolicy
     /// Unix seconds; the period is over from this second on.
     public var periodEnd: Int64
@@ -39,8 +43,8 @@ public struct QuotaReading: Equatable, Sendable {
     public var remaining: Int64
 
     @inlinable
-    public init(quotaIndex: UInt32, policy: QuotaPolicy, periodEnd: Int64, remaining: Int64) {
-        self.quotaIndex = quotaIndex
+    public init(base: Int64, policy: QuotaPolicy, periodEnd: Int64, remaining: Int64) {
+        self.base = base
         self.policy = policy
         self.periodEnd = periodEnd
         self.remaining = remaining

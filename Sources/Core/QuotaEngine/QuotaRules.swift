@@ -27,7 +27,6 @@ public enum QuotaRules {
         overrunBound: Int64 = 0, upgradeHint: String? = nil
     ) -> Decision {
         let held = Swift.max(held, 0)
-        let wanted = Int128(used) + Int128(quantity)
         var decision = Decision(
             isAllowed: true, reason: .ok, customer: quota.customer, feature: quota.feature,
             quantity: quantity, scale: quota.scale, limit: quota.limit, used: used, held: held,
@@ -36,28 +35,39 @@ public enum QuotaRules {
             limitSource: quota.source, mode: mode, usageCompleteTo: usageCompleteTo,
             timeZone: timeZone, overrunBound: overrunBound, upgradeHint: upgradeHint,
             decidedAt: decidedAt, revision: revision)
-        if let units = quota.limit.finite {
+        conclude(
+            &decision, stop: stop(of: quota, limitReachedAt: limitReachedAt, at: decidedAt),
+            lowestThreshold: quota.thresholds.lazy.compactMap { level(of: $0, in: quota) }.min())
+        return decision
+    }
+
+    /// Fills in what follows from a decision's limit, used and held units and quantity: whether it
+    /// is allowed, why, what remains, and the overage. Allocates nothing.
+    /// - Parameters:
+    ///   - decision: allowed, with reason `ok`, `remaining` at the largest and no overage.
+    ///   - stop: units at which admission stops; nil: never.
+    ///   - lowestThreshold: the usage at which the first threshold is crossed; nil without any.
+    public static func conclude(
+        _ decision: inout Decision, stop: Int64?, lowestThreshold: Int64?
+    ) {
+        let used = Int128(decision.used)
+        let held = Int128(decision.held)
+        let wanted = used + Int128(decision.quantity)
+        if let units = decision.limit?.finite {
             let limit = Int128(Swift.max(units, 0))
-            let left = limit - Int128(used) - Int128(held)
-            decision.remaining = Int64(clamping: Swift.max(left, 0))
-            decision.overage = Int64(clamping: Swift.max(Int128(used) - limit, 0))
-            let stop = stop(of: quota, limitReachedAt: limitReachedAt, at: decidedAt)
-            if let stop, wanted + Int128(held) > Int128(stop) {
+            decision.remaining = Int64(clamping: Swift.max(limit - used - held, 0))
+            decision.overage = Int64(clamping: Swift.max(used - limit, 0))
+            if let stop, wanted + held > Int128(stop) {
                 decision.isAllowed = false
                 decision.reason = wanted <= Int128(stop) ? .held : .exhausted
-                return decision
+                return
             }
             if wanted > limit {
                 decision.reason = .overage
-                return decision
+                return
             }
         }
-        let isWarning = quota.thresholds.contains { threshold in
-            guard let level = level(of: threshold, in: quota) else { return false }
-            return Int128(level) <= wanted
-        }
-        if isWarning { decision.reason = .warning }
-        return decision
+        if let lowestThreshold, Int128(lowestThreshold) <= wanted { decision.reason = .warning }
     }
 
     /// The units at which admission stops; nil when it never does.

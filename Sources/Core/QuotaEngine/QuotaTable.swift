@@ -31,8 +31,24 @@ public final class QuotaTable: Sendable {
     public func read(_ key: UInt64) -> QuotaReading? {
         guard let reading = table.read(key) else { return nil }
         return QuotaReading(
-            quotaIndex: UInt32(truncatingIfNeeded: reading.meta),
+            base: Int64(bitPattern: reading.meta),
             policy: QuotaPolicy(rawValue: reading.state.flags),
+            periodEnd: reading.state.window, remaining: reading.state.value)
+    }
+
+    /// A `plain` counter with its base, both as they stood at one moment. Nil when there is none, and
+    /// when it was changing: then ask in another way.
+    ///
+    /// The base changes only while `plain` is not set. So when the state is the same before and after
+    /// the base was read, a change of base in between would have to be made good by usage to the
+    /// unit; and then base and state stood together as well, at one end or the other.
+    @inlinable @inline(__always)
+    public func readPlain(_ key: UInt64) -> QuotaReading? {
+        guard let reading = table.readUnchanged(key) else { return nil }
+        let policy = QuotaPolicy(rawValue: reading.state.flags)
+        guard policy.contains(.plain) else { return nil }
+        return QuotaReading(
+            base: Int64(bitPattern: reading.meta), policy: policy,
             periodEnd: reading.state.window, remaining: reading.state.value)
     }
 
@@ -81,15 +97,23 @@ public final class QuotaTable: Sendable {
     /// Adds to what remains: gives units back, or with a negative delta charges usage that happened
     /// elsewhere, whatever the policy. False, and nothing done, when the counter is in another
     /// period, of another generation than the one named, or missing.
+    /// - Parameter isPlain: sets or takes away `plain` in the same step; nil leaves it.
     @inlinable
     public func add(
-        _ key: UInt64, _ delta: Int64, periodEnd: Int64, generation: UInt8? = nil
+        _ key: UInt64, _ delta: Int64, periodEnd: Int64, generation: UInt8? = nil,
+        isPlain: Bool? = nil
     ) -> Bool {
         changeWithin(key, periodEnd) { state in
-            if let generation, QuotaPolicy(rawValue: state.flags).generation != generation {
-                return nil
+            var policy = QuotaPolicy(rawValue: state.flags)
+            if let generation, policy.generation != generation { return nil }
+            switch isPlain {
+            case true?: policy.insert(.plain)
+            case false?: policy.remove(.plain)
+            case nil: break
             }
-            return state.with(value: state.value.addingSaturating(delta))
+            return CounterState(
+                window: state.window, flags: policy.rawValue,
+                value: state.value.addingSaturating(delta))
         }
     }
 
@@ -110,13 +134,14 @@ public final class QuotaTable: Sendable {
         let fresh = CounterState(window: newPeriodEnd, value: remaining)
         return changeWithin(key, oldPeriodEnd) { state in
             guard fresh.window > state.window else { return nil }
-            return CounterState(window: fresh.window, flags: state.flags, value: remaining)
+            let policy = QuotaPolicy(rawValue: state.flags).subtracting(.plain)
+            return CounterState(window: fresh.window, flags: policy.rawValue, value: remaining)
         }
     }
 
     /// Moves the counter into another window with what was used so far: `limitDelta` (new stop − old
     /// stop) is added to what remains. Window, policy and remaining change in one step between two
-    /// takes, so a take is in it or comes after it, never lost. False, and nothing done, when the
+    /// takes, so a take is in it or comes after it, never lost. It is not `plain` afterwards. False, and nothing done, when the
     /// counter is in another window than `oldWindowEnd` or missing.
     @inlinable
     public func rebase(
@@ -125,7 +150,7 @@ public final class QuotaTable: Sendable {
     ) -> Bool {
         changeWithin(key, oldWindowEnd) { state in
             CounterState(
-                window: newWindowEnd, flags: policy.rawValue,
+                window: newWindowEnd, flags: policy.subtracting(.plain).rawValue,
                 value: state.value.addingSaturating(limitDelta))
         }
     }
@@ -142,24 +167,31 @@ public final class QuotaTable: Sendable {
 
     // MARK: one writer at a time
 
-    /// Adds a quota's counter, or replaces everything of the one that is there.
+    /// Adds a quota's counter, or replaces everything of the one that is there. It is not `plain`
+    /// before `add` says so, since its base comes after the rest.
     public func install(
-        _ key: UInt64, quotaIndex: UInt32, policy: QuotaPolicy, periodEnd: Int64, remaining: Int64
+        _ key: UInt64, base: Int64, policy: QuotaPolicy, periodEnd: Int64, remaining: Int64
     ) {
         table.insert(
-            key, meta: UInt64(quotaIndex),
-            state: CounterState(window: periodEnd, flags: policy.rawValue, value: remaining))
+            key, meta: UInt64(bitPattern: base),
+            state: CounterState(
+                window: periodEnd, flags: policy.subtracting(.plain).rawValue, value: remaining))
     }
 
-    /// A changed definition: new index and policy, and `limitDelta` (new limit − old limit) added to
+    /// Sets what a counter counts down from. Only while it is not `plain`.
+    public func setBase(_ key: UInt64, _ base: Int64) {
+        table.setMeta(key, UInt64(bitPattern: base))
+    }
+
+    /// A changed definition: new base and policy, and `limitDelta` (new limit − old limit) added to
     /// what remains of the current period. Policy and remaining change in one step, between two
-    /// takes. Does nothing when the counter is missing.
+    /// takes; the counter is not `plain` afterwards. Does nothing when it is missing.
     public func updateDefinition(
-        _ key: UInt64, quotaIndex: UInt32, policy: QuotaPolicy, limitDelta: Int64
+        _ key: UInt64, base: Int64, policy: QuotaPolicy, limitDelta: Int64
     ) {
-        table.redefine(key, meta: UInt64(quotaIndex)) { state in
+        table.redefine(key, meta: UInt64(bitPattern: base)) { state in
             CounterState(
-                window: state.window, flags: policy.rawValue,
+                window: state.window, flags: policy.subtracting(.plain).rawValue,
                 value: state.value.addingSaturating(limitDelta))
         }
     }

@@ -15,6 +15,8 @@ extension CounterBoard {
         var limitReachedAt: Timestamp?
         /// Unix seconds.
         var windowEnd: Int64
+        /// The contract's limit alone decides, until the period's end.
+        var isPlain: Bool
 
         var stop: Int64? { policy.contains(.hard) ? base : nil }
     }
@@ -40,9 +42,14 @@ extension CounterBoard {
         var policy: QuotaPolicy = []
         if quota.limit == .unlimited { policy.insert(.unlimited) }
         if stop != nil { policy.insert(.hard) }
+        let isPlain =
+            located.quota.grants.isEmpty && quota.grace == nil && quota.overageMax == nil
+            && quota.limit == located.quota.limit && end == period.end
+            && quota.limit.finite.map { $0 >= 0 } ?? true
         return Terms(
             limit: quota.limit, base: stop ?? quota.limit.finite ?? 0, policy: policy,
-            limitReachedAt: reachedAt, windowEnd: max(end.seconds, now.seconds + 1))
+            limitReachedAt: reachedAt, windowEnd: max(end.seconds, now.seconds + 1),
+            isPlain: isPlain)
     }
 
     /// When usage of a period reached the limit, where that matters: the instant that the ledger
@@ -132,7 +139,17 @@ extension CounterBoard {
                 located.key, Int64(0).subtractingSaturated(orphaned), periodEnd: terms.windowEnd)
         }
         contents.states[located.key] = state
+        table.setBase(located.key, terms.base)
+        markPlain(located.key, state)
         return true
+    }
+
+    /// Lets questions be answered from the table alone, where that is enough. Called with the shard
+    /// locked, when everything else of the counter is in place.
+    private func markPlain(_ key: UInt64, _ state: QuotaState) {
+        guard state.isPlain else { return }
+        _ = table.add(
+            key, 0, periodEnd: state.terms.windowEnd, generation: state.generation, isPlain: true)
     }
 
     /// A counter from the ledger.
@@ -151,20 +168,22 @@ extension CounterBoard {
         let held = holds.withLock { $0.units(located.key, period) }
         let generation: UInt8
         if let old {
-            generation = (old.generation + 1) & 63
+            generation = (old.generation + 1) & 31
         } else {
-            contents.generation = (contents.generation + 1) & 63
+            contents.generation = (contents.generation + 1) & 31
             generation = contents.generation
         }
-        contents.states[located.key] = QuotaState(
+        let state = QuotaState(
             row: row, aggregation: quota.aggregation, terms: terms, generation: generation,
             appliedCount: stored?.state.count ?? 0, ledgerUsed: used, inFlight: inFlight,
             held: held, lastChargeAt: inFlight == 0 ? .distantPast : located.now)
+        contents.states[located.key] = state
         table.install(
-            located.key, quotaIndex: 0, policy: terms.policy.with(generation: generation),
+            located.key, base: terms.base, policy: terms.policy.with(generation: generation),
             periodEnd: terms.windowEnd,
             remaining: terms.base.subtractingSaturated(used).subtractingSaturated(held)
                 .subtractingSaturated(inFlight))
+        markPlain(located.key, state)
     }
 
     /// Charges under way of the counter before that the new one must contain.

@@ -22,6 +22,9 @@ package final class CounterBoard: Sendable {
     /// Charges under way whose counter a new catalog took away, by what they are charged to; the
     /// next counter for it takes them over. Read and written with the counter's shard locked.
     let orphans = Mutex<[Orphan: Int64]>([:])
+    let periods = PeriodCache()
+    /// While a catalog comes into force its counters and those of the one before stand side by side.
+    private let isAdopting = Atomic<Bool>(false)
     private let shards: [Shard]
 
     /// What the fast table has no room for, a part of it: the ledger is read with a shard locked,
@@ -56,6 +59,8 @@ package final class CounterBoard: Sendable {
         var isStale = false
 
         var period: Period { row.period }
+        /// Usage is what the counter is below its base, and the contract says the rest.
+        var isPlain: Bool { terms.isPlain && held == 0 && !isStale }
     }
 
     struct Orphan: Hashable {
@@ -162,6 +167,30 @@ package final class CounterBoard: Sendable {
         throw Self.restless
     }
 
+    /// A plain counter in its window, without taking a lock; nil where `reading` must be asked.
+    func plainReading(_ key: UInt64, at now: Timestamp) -> QuotaReading? {
+        guard let cell = table.readPlain(key), cell.periodEnd > now.seconds else { return nil }
+        return cell
+    }
+
+    /// Which catalog the counters follow; nil while they go over to another. What was read of
+    /// catalog and counters between two equal answers belongs together: a counter of a new catalog
+    /// is made after the number has risen, and one of an old catalog is ended before the answer is
+    /// no longer nil.
+    var settledGeneration: Int64? {
+        let generation = catalog.generation
+        return isAdopting.load(ordering: .acquiring) ? nil : generation
+    }
+
+    /// Puts a catalog in force and takes it over (`adopt`).
+    package func replaceCatalog(_ next: CatalogSnapshot, changed: [Int]) {
+        let old = catalog.load()
+        isAdopting.store(true, ordering: .sequentiallyConsistent)
+        catalog.replace(next)
+        adopt(old, next, changed: changed)
+        isAdopting.store(false, ordering: .releasing)
+    }
+
     /// What the counter of a quota says of the ledger's share of usage; nil without a counter of
     /// that period.
     func settledUsage(_ key: UInt64, _ period: Period) -> Int64? {
@@ -238,9 +267,13 @@ package final class CounterBoard: Sendable {
     func change(_ key: UInt64, _ period: Period, _ body: (inout QuotaState) -> Int64) {
         withStates(key) { contents in
             guard var state = contents.states[key], state.period == period else { return }
+            let wasPlain = state.isPlain
             let delta = body(&state)
+            let isPlain = state.isPlain
             contents.states[key] = state
-            if delta != 0 { _ = table.add(key, delta, periodEnd: state.terms.windowEnd) }
+            if delta != 0 || isPlain != wasPlain {
+                _ = table.add(key, delta, periodEnd: state.terms.windowEnd, isPlain: isPlain)
+            }
         }
     }
 

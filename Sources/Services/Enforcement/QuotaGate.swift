@@ -66,13 +66,17 @@ package final class QuotaGate: EntitlementGate {
     // MARK: check
 
     package func check(_ question: EntitlementQuestion) throws(GateError) -> Decision {
+        if let decision = try plainAnswer(question) {
+            statistics.count(decision)
+            return decision
+        }
         let decision = try look(question)
         statistics.count(decision)
         return decision
     }
 
-    /// As `check`, not counted.
-    func look(
+    /// As `check`, the long way for every question; not counted.
+    package func look(
         _ question: EntitlementQuestion, ignoresBinding: Bool = false
     ) throws(GateError) -> Decision {
         for _ in 0..<Self.resolvingAttemptsMax {

@@ -9,8 +9,8 @@ struct TollgateClientCommands {
             DeadLettersCommand.self, ReconcileCommand.self, HealthCommand.self,
             ExportCommand.self, GetCommand.self, PutCommand.self, ChangeCommand.self,
             DeleteCommand.self, RevokeCommand.self, ReinstateCommand.self, UndoCommand.self,
-            MigrateCommand.self, SeatsCommand.self, CustomersCommand.self, KeysCommand.self,
-            AuditCommand.self, TokenCommand.self,
+            MigrateCommand.self, SeatsCommand.self, AdjustmentsCommand.self,
+            CustomersCommand.self, KeysCommand.self, AuditCommand.self, TokenCommand.self,
         ]
     }
 }

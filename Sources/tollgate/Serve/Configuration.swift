@@ -88,7 +88,7 @@ enum ServeExit: Int32, Sendable {
 /// The flags of `tollgate serve`; a flag not given leaves the value to the environment or the file.
 struct ServeOptions: ParsableArguments {
     @Option(help: "Folder of the embedded stores.") var dataDir: String?
-    @Option(help: "Catalog YAML, applied at every start; without it the ledger's is kept.")
+    @Option(help: "Catalog YAML, applied at the start when it is not the document applied last.")
     var catalog: String?
     @Option(help: "Address of the API; port 0 picks a free one.") var http: String?
     @Option(help: "Address of /metrics, /healthz and /readyz.") var admin: String?

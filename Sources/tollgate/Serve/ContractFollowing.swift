@@ -19,7 +19,7 @@ struct ContractFollowing: Sendable {
     let board: CounterBoard
     let tracker: UsageTracker
     let restater: Restater
-    let recorder: EventRecorder
+    let quarantine: QuarantineWatch
     let current: CurrentCatalog
     let clock: WallClock
     let logger: Logger
@@ -27,7 +27,7 @@ struct ContractFollowing: Sendable {
     func publish(_ publication: Publication) async -> Restatement {
         let parts = self
         let restatement = await pipeline.betweenCommits { parts.bringIntoForce(publication) }
-        if Self.mayHaveNewSubjects(publication) { redriveQuarantine() }
+        if !publication.changed.isEmpty { await quarantine.wake() }
         return restatement
     }
 
@@ -44,8 +44,7 @@ struct ContractFollowing: Sendable {
                 "usage could not be restated: \(error.message)",
                 metadata: ["request": "\(publication.requestID)"])
         }
-        current.replace(next)
-        board.adopt(old, next, changed: publication.changed)
+        board.replaceCatalog(next, changed: publication.changed)
         tracker.refresh(changed: publication.changed, from: old)
         return restatement
     }
@@ -64,22 +63,41 @@ struct ContractFollowing: Sendable {
             parts.tracker.refresh(changed: changed, from: snapshot)
         }
     }
+}
 
-    /// Quarantined events may have a customer now.
-    private func redriveQuarantine() {
-        let (recorder, logger) = (recorder, logger)
-        Task {
+/// Sends quarantined events round again when customers came: once at a time, and not more often
+/// than once a second however many contracts change, because it looks through all that waits.
+actor QuarantineWatch {
+    private static let pause = Duration.seconds(1)
+
+    private let recorder: EventRecorder
+    private let logger: Logger
+    private var isDue = false
+    private var isRunning = false
+
+    init(recorder: EventRecorder, logger: Logger) {
+        self.recorder = recorder
+        self.logger = logger
+    }
+
+    func wake() {
+        isDue = true
+        if isRunning { return }
+        isRunning = true
+        Task { await run() }
+    }
+
+    private func run() async {
+        while isDue {
+            isDue = false
             do {
                 let count = try await recorder.redrive(kind: .quarantine, limit: 1_000_000)
                 if count > 0 { logger.info("\(count) quarantined events have a customer now") }
             } catch {
                 logger.warning("quarantine waits: \(error)")
             }
+            try? await Task.sleep(for: Self.pause)
         }
-    }
-
-    /// Whether customers came, or subjects with them.
-    private static func mayHaveNewSubjects(_ publication: Publication) -> Bool {
-        publication.definitionsChanged || !publication.changed.isEmpty
+        isRunning = false
     }
 }

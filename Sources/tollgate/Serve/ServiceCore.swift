@@ -113,7 +113,8 @@ struct ServiceCore: Sendable {
             })
         let following = ContractFollowing(
             pipeline: pipeline, board: board, tracker: tracker, restater: restater,
-            recorder: recorder, current: current, clock: stores.clock, logger: logger)
+            quarantine: QuarantineWatch(recorder: recorder, logger: logger), current: current,
+            clock: stores.clock, logger: logger)
         await stores.control.engine.publish { await following.publish($0) }
         return following
     }

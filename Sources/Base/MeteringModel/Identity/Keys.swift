@@ -1,4 +1,7 @@
 /// A string identifier that cannot be mistaken for another kind of identifier.
+///
+/// Identifiers are bytes to every store, log and look-up table, so they are here: two that Swift's
+/// `String` takes for the same text (é as one scalar or as two, K and the Kelvin sign) are two.
 public protocol StringKey: RawRepresentable, Hashable, Sendable, Comparable, Codable,
     CustomStringConvertible, ExpressibleByStringLiteral
 where RawValue == String {
@@ -9,7 +12,15 @@ extension StringKey {
     public init(_ value: some StringProtocol) { self.init(rawValue: String(value)) }
     public init(stringLiteral value: String) { self.init(rawValue: value) }
     public var description: String { rawValue }
-    public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+
+    public static func == (left: Self, right: Self) -> Bool {
+        // Texts of other bytes may be equal, but not the other way round.
+        left.rawValue == right.rawValue && left.rawValue.utf8.elementsEqual(right.rawValue.utf8)
+    }
+    public static func != (left: Self, right: Self) -> Bool { !(left == right) }
+    public static func < (left: Self, right: Self) -> Bool {
+        left.rawValue.utf8.lexicographicallyPrecedes(right.rawValue.utf8)
+    }
 }
 
 /// A paying customer (an account); the party that a quota belongs to.

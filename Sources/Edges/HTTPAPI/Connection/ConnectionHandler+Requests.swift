@@ -93,6 +93,12 @@ extension ConnectionHandler {
 
     private func dispatch(_ incoming: IncomingRequest) {
         var incoming = incoming
+        if let query = incoming.query, let problem = incoming.route.problem(with: query) {
+            incoming.exchange.requestID = incoming.exchange.requestID ?? loop.makeRequestID()
+            edge.release(incoming.exchange)
+            incoming.exchange.reservedBytes = 0
+            return refuse(problem, incoming.exchange)
+        }
         switch incoming.route.handler {
         case .immediate(let handle):
             let start = incoming.route.isCheck ? NIODeadline.now().uptimeNanoseconds : 0

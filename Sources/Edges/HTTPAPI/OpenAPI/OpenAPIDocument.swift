@@ -1,3 +1,4 @@
+internal import MeteringPorts
 internal import NIOHTTP1
 
 /// The OpenAPI 3.1 document, made from the route table and the schemas.
@@ -58,6 +59,10 @@ enum OpenAPIDocument {
             writer.name("\"operationId\":")
             writer.value(operation.id)
             writer.member("\"summary\":", operation.summary)
+            if let scope = route.scope {
+                writer.member("\"description\":", "Needs the scope \(scope.rawValue).")
+                writer.member("\"x-required-scope\":", scope.rawValue)
+            }
             writer.name("\"parameters\":")
             writer.array { writer in
                 for name in route.parameterNames {
@@ -75,7 +80,7 @@ enum OpenAPIDocument {
                     writer.name("\"content\":")
                     writer.object { writer in
                         for (type, schema) in operation.request {
-                            content(type, schema, to: &writer)
+                            body(type, schema, isPartial: route.method == .PATCH, to: &writer)
                         }
                     }
                 }
@@ -125,6 +130,28 @@ enum OpenAPIDocument {
                     content("application/problem+json", "Problem", to: &writer)
                 }
             }
+        }
+    }
+
+    /// A request's content: what must be there, and what it may look like.
+    private static func body(
+        _ type: String, _ schema: String, isPartial: Bool, to writer: inout JSONWriter
+    ) {
+        guard let body = OpenAPIExamples.bodies[schema] else {
+            return content(type, schema, to: &writer)
+        }
+        writer.name(text: type)
+        writer.object { writer in
+            writer.name("\"schema\":")
+            let reference = "{\"$ref\":\"#/components/schemas/\(schema)\"}"
+            if body.required.isEmpty || isPartial {
+                writer.raw(reference.utf8)
+            } else {
+                let names = body.required.map { "\"\($0)\"" }.joined(separator: ",")
+                writer.raw("{\"allOf\":[\(reference),{\"required\":[\(names)]}]}".utf8)
+            }
+            writer.name("\"example\":")
+            writer.raw(body.example.utf8)
         }
     }
 

@@ -43,8 +43,8 @@ extension RouteTable {
                 reach: .tree,
                 operation: Operation(
                     id: "undoChange", summary: "Take back what one request changed.",
-                    parameters: [dryRun] + command, request: [("application/json", "Any")],
-                    isRequestRequired: false, success: (200, "Any"),
+                    parameters: [dryRun] + command, request: [("application/json", "Why")],
+                    isRequestRequired: false, success: (200, "Undone"),
                     problems: [400, 404, 409, 413, 422, 503]),
                 handler: .asynchronous { request throws(Problem) in
                     try await routes.perform(.undo(request.parameter(0)), request)
@@ -112,7 +112,7 @@ extension RouteTable {
             method: method, pattern: pattern, scope: scope, reach: reach,
             operation: Operation(
                 id: id, summary: summary, parameters: command,
-                request: [("application/json", body ?? "Any")], isRequestRequired: false,
+                request: [("application/json", body ?? "Why")], isRequestRequired: false,
                 success: success, problems: [400, 404, 409, 413, 422, 503]),
             handler: .asynchronous { request throws(Problem) in
                 try await routes.perform(operation(request), request)

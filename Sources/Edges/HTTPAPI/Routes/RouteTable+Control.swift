@@ -24,7 +24,7 @@ extension RouteTable {
             method: method, pattern: pattern, scope: scope, reach: reach,
             operation: Operation(
                 id: id, summary: summary, parameters: parameters,
-                request: request.map { [$0] } ?? [("application/json", "Any")],
+                request: request.map { [$0] } ?? [("application/json", "Why")],
                 isRequestRequired: request != nil, success: success, mayCreate: mayCreate,
                 problems: [400, 404, 409, 412, 413, 422, 503]),
             handler: .asynchronous { request throws(Problem) in
@@ -50,7 +50,8 @@ extension RouteTable {
         [
             read(
                 "/v1/plans/{key}/versions", reach: .common, id: "planVersions",
-                summary: "Every version of a plan.", parameters: paging
+                summary: "Every version of a plan.", parameters: paging,
+                schema: "PlanVersions"
             ) { request throws(Problem) in
                 let key = PlanKey(rawValue: request.parameter(0))
                 return try await routes.list(.planVersions(key), request)
@@ -58,7 +59,8 @@ extension RouteTable {
             perform(
                 routes, "/v1/plans/{key}/migrate", reach: .installation, id: "migratePlan",
                 summary: "Move subscriptions to another version of their plan.",
-                parameters: change + [expectedCount], request: ("application/json", "Migration")
+                parameters: change + [expectedCount], request: ("application/json", "Migration"),
+                success: (200, "Migrated")
             ) { .migrate(PlanKey(rawValue: $0.parameter(0))) },
         ]
     }
@@ -69,7 +71,8 @@ extension RouteTable {
             _ operation: ControlCommand.Operation
         ) -> Route {
             perform(
-                routes, pattern, id: id, summary: summary, request: ("application/json", schema)
+                routes, pattern, id: id, summary: summary, request: ("application/json", schema),
+                success: (200, schema == "Provision" ? "Provisioned" : "Revoked")
             ) { _ in operation }
         }
         return [
@@ -95,7 +98,8 @@ extension RouteTable {
                             name: "Stripe-Signature", place: .header,
                             text: "Made by Stripe over the body.")
                     ],
-                    request: [("application/json", "Any")], success: (200, "Any"),
+                    request: [("application/json", "StripeEvent")],
+                    success: (200, "WebhookAnswer"),
                     problems: [400, 401, 404, 409, 413, 422, 503]),
                 handler: .asynchronous { request throws(Problem) in
                     try await routes.webhook("stripe", request)
@@ -120,7 +124,8 @@ extension RouteTable {
                 mayCreate: true
             ) { .assignSeat($0.customer, $0.feature) },
             perform(
-                routes, seat, method: .DELETE, id: "releaseSeat", summary: "Take a seat back."
+                routes, seat, method: .DELETE, id: "releaseSeat", summary: "Take a seat back.",
+                success: (200, "Deleted")
             ) { .releaseSeat($0.customer, $0.feature, $0.parameter(2)) },
             perform(
                 routes, seat + "/heartbeat", scope: .check, id: "renewSeat",
@@ -130,7 +135,7 @@ extension RouteTable {
             read(
                 "/v1/customers/{id}/adjustments", id: "listAdjustments",
                 summary: "What past-dated changes did to usage that had been scored.",
-                parameters: paging, schema: "Items"
+                parameters: paging, schema: "Adjustments"
             ) { request throws(Problem) in
                 try await routes.list(.adjustments(request.customer), request)
             },
@@ -147,7 +152,7 @@ extension RouteTable {
                 operation: Operation(
                     id: "importCustomers", summary: "Many customers, one JSON document a line.",
                     parameters: [id, dryRun, expectedCount, effectiveAt] + command,
-                    request: [("application/x-ndjson", "Any")], success: (200, "Import"),
+                    request: [("application/x-ndjson", "ImportLine")], success: (200, "Import"),
                     problems: [400, 409, 413, 422, 503]),
                 handler: .asynchronous(routes.importCustomers)),
             read(
@@ -160,7 +165,7 @@ extension RouteTable {
                 method: .POST, pattern: "/v1/imports/{id}/rollback", scope: .writeLimits,
                 operation: Operation(
                     id: "rollBackImport", summary: "Undo all that an import changed.",
-                    parameters: command, request: [("application/json", "Any")],
+                    parameters: command, request: [("application/json", "Why")],
                     isRequestRequired: false, success: (200, "Import"),
                     problems: [400, 404, 409, 413, 422, 503]),
                 handler: .asynchronous(routes.rollBackImport)),

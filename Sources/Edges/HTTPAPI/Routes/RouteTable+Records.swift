@@ -88,7 +88,7 @@ extension RouteTable {
                 operation: Operation(
                     id: verb + shape.name, summary: summary, parameters: change,
                     request: request, isRequestRequired: method != .DELETE,
-                    success: (200, method == .DELETE ? "Any" : shape.name),
+                    success: (200, method == .DELETE ? "Deleted" : shape.name),
                     mayCreate: method == .PUT,
                     problems: [400, 404, 409, 412, 413, 422, 503]),
                 handler: .asynchronous { request throws(Problem) in
@@ -111,11 +111,11 @@ extension RouteTable {
             ) { .put(kind, $0) },
             write(
                 .PATCH, "patch", "Change some of it (RFC 7396: null removes a member).",
-                request: [("application/merge-patch+json", "Any"), ("application/json", "Any")]
+                request: [("application/merge-patch+json", "Patch"), ("application/json", "Patch")]
             ) { .patch(kind, $0) },
             write(
                 .DELETE, "delete", "End it; what it was stays in the audit log.",
-                request: [("application/json", "Any")]
+                request: [("application/json", "Why")]
             ) { .delete(kind, $0) },
         ]
     }

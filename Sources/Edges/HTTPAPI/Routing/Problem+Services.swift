@@ -47,7 +47,10 @@ extension Problem {
             status: 422, code: "invalid_catalog",
             detail: "the catalog has \(problems.problems.count) error(s); nothing was changed")
         places = problems.problems.map {
-            Place(line: $0.line, column: $0.column, message: $0.message)
+            // Line 0 is how the catalog says that no line is at fault.
+            $0.line == 0
+                ? Place(message: $0.message)
+                : Place(line: $0.line, column: $0.column, message: $0.message)
         }
     }
 

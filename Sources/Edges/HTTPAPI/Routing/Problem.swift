@@ -16,7 +16,8 @@ struct Problem: Error, Sendable {
     var violatedPolicies: [String] = []
 
     struct Place: Sendable {
-        var line: Int
+        /// Nil where no line says it, but the document as a whole.
+        var line: Int?
         var column: Int?
         var field: String?
         var message: String
@@ -92,7 +93,7 @@ struct Problem: Error, Sendable {
 
     private static func write(_ place: Place, to writer: inout JSONWriter) {
         writer.object { writer in
-            writer.member("\"line\":", Int64(place.line))
+            if let line = place.line { writer.member("\"line\":", Int64(line)) }
             if let column = place.column { writer.member("\"column\":", Int64(column)) }
             if let field = place.field { writer.member("\"field\":", field) }
             writer.member("\"message\":", place.message)

@@ -16,6 +16,8 @@ struct Query {
         }
     }
 
+    var names: [String] { values.map(\.name) }
+
     /// Nil when absent or empty. A parameter given twice is refused.
     func text(_ name: String) throws(Problem) -> String? {
         var found: String?

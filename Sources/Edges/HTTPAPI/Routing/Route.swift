@@ -42,6 +42,7 @@ final class Route: Sendable {
     let isCheck: Bool
     let operation: Operation
     let handler: Handler
+    private let queryNames: Set<String>
 
     init(
         method: HTTPMethod, pattern: String, scope: AccessScope?, reach: Reach = .installation,
@@ -58,6 +59,22 @@ final class Route: Sendable {
         self.isCheck = isCheck
         self.operation = operation
         self.handler = handler
+        queryNames = Set(operation.parameters.filter { $0.place == .query }.map(\.name))
+    }
+
+    /// A parameter that the route does not know is refused: a misspelt `dry_run` must not become a
+    /// change, nor a misspelt filter everything. Nil when all are known, or the query is malformed
+    /// (its reader says so).
+    func problem(with text: Substring) -> Problem? {
+        guard let query = try? Query(text),
+            let name = query.names.first(where: { !queryNames.contains($0) })
+        else { return nil }
+        let known = queryNames.sorted().joined(separator: ", ")
+        return Problem(
+            status: 400, code: "unknown_parameter",
+            detail: "there is no parameter \"\(name.prefix(100))\" here; "
+                + (known.isEmpty ? "this route takes none" : "known are \(known)"),
+            field: String(name.prefix(100)))
     }
 
     /// Names of the pattern's parameters, in their order.

@@ -6,7 +6,7 @@ package import MeteringPorts
 package struct Publication: Sendable {
     package var old: CatalogSnapshot
     package var snapshot: CatalogSnapshot
-    /// Numbers of the customers whose entitlements were compiled anew.
+    /// Numbers of the customers that have something else than in `old`.
     package var changed: [Int]
     /// Meters, features, plans or add-ons are not those of `old`.
     package var definitionsChanged: Bool

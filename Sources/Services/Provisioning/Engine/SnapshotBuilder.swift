@@ -14,7 +14,7 @@ enum SnapshotBuilder {
 
     struct Update {
         var snapshot: CatalogSnapshot
-        /// Numbers of customers that were compiled anew.
+        /// Numbers of customers that have something else than before.
         var changed: [Int]
         var definitionsChanged: Bool
         /// Of all customers, when all were compiled: those who could not be, as before.
@@ -124,13 +124,9 @@ enum SnapshotBuilder {
         }
         try loader.load(from: store, replacing: contracts)
         let snapshot = loader.snapshot
-        let changed = (0..<snapshot.customerCount).filter {
-            !snapshot.customer($0).isRemoved
-                || ($0 < old.customerCount && !old.customer($0).isRemoved)
-        }
         return Update(
-            snapshot: snapshot, changed: changed, definitionsChanged: true,
-            leftOut: Set(loader.leftOut.keys))
+            snapshot: snapshot, changed: snapshot.customersChanged(since: old),
+            definitionsChanged: true, leftOut: Set(loader.leftOut.keys))
     }
 
     /// The snapshot after changes of some customers.

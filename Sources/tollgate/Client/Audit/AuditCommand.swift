@@ -58,6 +58,8 @@ struct AuditCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "The whole log as NDJSON, with its hashes, for keeping elsewhere.",
             discussion: """
+                Only a whole export can be verified or evaluated; one with a filter is for reading.
+
                 EXAMPLE
                   tollgate audit export > audit.ndjson
 

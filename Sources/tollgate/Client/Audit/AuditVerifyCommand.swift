@@ -12,7 +12,8 @@ extension AuditCommand {
             discussion: """
                 Reads the store itself (--data-dir, no server needed), an export (--file), or else
                 the server. A chain proves only that it hangs together; to prove that nobody
-                rewrote all of it, compare with a head that was kept elsewhere (--head).
+                rewrote all of it, compare with a head that was kept elsewhere (--head). An export
+                must be whole: one made with a filter has gaps and cannot be verified.
 
                 EXAMPLES
                   tollgate audit verify --data-dir ./tollgate-data
@@ -35,7 +36,7 @@ extension AuditCommand {
                 try verify(file, &chain, &kept)
             } else {
                 try await AuditPages.walk(client, []) { (row) throws(ClientFailure) in
-                    try Self.check(row, &chain, &kept)
+                    try Self.check(row, isExport: false, &chain, &kept)
                 }
             }
             try finish(chain.sequence, chain.head, kept)
@@ -78,17 +79,23 @@ extension AuditCommand {
                         throw ClientFailure(
                             .driftFound, "\(file): the row after \(chain.sequence): \(error)")
                     }
-                    try Self.check(row, &chain, &kept)
+                    try Self.check(row, isExport: true, &chain, &kept)
                 }
                 start = end + 1
             }
         }
 
         private static func check(
-            _ row: Document, _ chain: inout AuditChain, _ kept: inout KeptHead?
+            _ row: Document, isExport: Bool, _ chain: inout AuditChain, _ kept: inout KeptHead?
         ) throws(ClientFailure) {
+            let before = chain.sequence
             if let problem = chain.problem(with: row) {
-                throw ClientFailure(.driftFound, problem)
+                let hasGap = row["seq"]?.integer.map { $0 > before + 1 } ?? false
+                let hint =
+                    hasGap && isExport
+                    ? "\nAn export made with a filter has gaps and cannot be verified: export the "
+                        + "whole log." : ""
+                throw ClientFailure(.driftFound, problem + hint)
             }
             kept?.note(chain.sequence, chain.head)
         }

@@ -38,7 +38,9 @@ struct DecisionReplay {
             let at = answer["decided_at"]?.text.flatMap({ Timestamp(rfc3339: $0) }),
             let allowed = answer["allowed"]?.flag, let reason = answer["reason"]?.text
         else { return "not a decision document" }
-        let stated = Verdict(isAllowed: allowed, reason: reason)
+        let stated = Verdict(
+            isAllowed: allowed, reason: reason, source: answer["limit_source"]?.text,
+            value: answer["value"]?.text)
         let found = verdicts(
             answer, CustomerID(customer), FeatureKey(feature), at: at, snapshot)
         if found.contains(where: { $0.agrees(with: stated, answer) }) { return nil }
@@ -56,6 +58,9 @@ struct DecisionReplay {
         var scale = 0
         var source: String?
         var value: String?
+        /// Of metered features; nil elsewhere.
+        var remaining: Int64?
+        var overage: Int64?
 
         /// What the answer says beyond the verdict must agree as well.
         func agrees(with stated: Verdict, _ answer: Document) -> Bool {
@@ -64,15 +69,38 @@ struct DecisionReplay {
                 return false
             }
             if let value, answer["value"]?.text != value { return false }
+            if let remaining, limit != .some(.unlimited),
+                DecisionReplay.units(answer["remaining"], scale: scale) != remaining
+            {
+                return false
+            }
+            if let overage, DecisionReplay.units(answer["overage"], scale: scale) != overage {
+                return false
+            }
             guard case .some(.some(let limit)) = limit else { return true }
             switch limit {
             case .unlimited: return answer["unlimited"]?.flag == true
             case .finite(let units):
-                return DecisionReplay.units(answer["limit"], scale: scale) == units
+                return answer["unlimited"]?.flag != true
+                    && DecisionReplay.units(answer["limit"], scale: scale) == units
             }
         }
 
-        var words: String { (isAllowed ? "allowed" : "denied") + " (\(reason))" }
+        var words: String {
+            var text = (isAllowed ? "allowed" : "denied") + " (\(reason)"
+            if case .some(.some(let limit)) = limit {
+                let units = limit.finite.map { DecimalQuantity.text(units: $0, scale: scale) }
+                text += ", limit \(units ?? "unlimited")"
+            }
+            if let remaining {
+                text += ", remaining \(DecimalQuantity.text(units: remaining, scale: scale))"
+            }
+            if let overage {
+                text += ", overage \(DecimalQuantity.text(units: overage, scale: scale))"
+            }
+            if let source { text += ", by \(source)" }
+            return text + ")"
+        }
     }
 
     private static func units(_ value: Document?, scale: Int) -> Int64? {
@@ -161,7 +189,8 @@ struct DecisionReplay {
             }
             return Verdict(
                 isAllowed: decision.isAllowed, reason: decision.reason.rawValue,
-                limit: .some(quota.limit), scale: scale)
+                limit: .some(quota.limit), scale: scale, source: quota.source,
+                remaining: decision.remaining, overage: decision.overage)
         }
     }
 

@@ -15,7 +15,8 @@ struct ApplyCommand: ClientCommand {
             and this one leaves out, and asks for the number (--expected-count) that a dry run says.
             A changed plan is a new version; subscriptions stay on theirs until they are migrated.
 
-            Errors are printed as FILE:LINE:COLUMN: what is wrong, and nothing is applied.
+            Errors are printed as FILE:LINE:COLUMN: what is wrong, and nothing is applied. The
+            request that is printed at the end can be taken back: tollgate undo REQUEST.
 
             \(CommandExit.help)
             """)
@@ -37,19 +38,26 @@ struct ApplyCommand: ClientCommand {
     @Option(help: "How many records --prune is expected to remove.")
     var expectedCount: Int?
 
+    @Option(help: ArgumentHelp("Why; the audit log keeps it.", valueName: "text"))
+    var reason: String?
+
     private var query: [(name: String, value: String)] {
         var query: [(name: String, value: String)] = []
         if dryRun { query.append(("dry_run", "true")) }
         if prune { query.append(("prune", "true")) }
         if migrate { query.append(("migrate", "true")) }
+        if let reason { query.append(("reason", reason)) }
         if let expectedCount { query.append(("expected_count", String(expectedCount))) }
         return query
     }
 
     func perform(_ client: APIClient) async throws(ClientFailure) {
-        let request = APIRequest(
+        var request = APIRequest(
             .post, ["v1", "catalog"], query: query, body: try readInput(file),
             contentType: "application/yaml", timeoutSeconds: 300)
+        // The answer does not name the request; the server takes the name that it is given.
+        let requestID = "cli-" + UUID().uuidString.lowercased()
+        request.headers = [("X-Request-Id", requestID)]
         let reply = try await client.exchange(request)
         guard (200..<300).contains(reply.status) else { throw failure(reply) }
         if connection.json { return Terminal.result(json: reply.body) }
@@ -59,7 +67,7 @@ struct ApplyCommand: ClientCommand {
         if answer.changes.isEmpty {
             Terminal.message("no changes (\(revision))")
         } else if answer.applied {
-            Terminal.message("applied as \(revision)")
+            Terminal.message("applied as \(revision), request \(requestID)")
         } else {
             Terminal.message("dry run: nothing applied (still \(revision))")
         }
@@ -69,7 +77,12 @@ struct ApplyCommand: ClientCommand {
         let problem = Problem(reply)
         if problem.errors.isEmpty { return problem.failure }
         let name = file == "-" ? "stdin" : file
-        let lines = problem.errors.map { "\(name):\($0.line):\($0.column): \($0.message)" }
+        let lines = problem.errors.map { error in
+            // What no line says, such as a customer that is still in use, has no place.
+            let line = error.line ?? 0
+            let place = line > 0 ? ":\(line):\(error.column ?? 1)" : ""
+            return "\(name)\(place): \(error.message)"
+        }
         return ClientFailure(.badInput, lines.joined(separator: "\n"))
     }
 }

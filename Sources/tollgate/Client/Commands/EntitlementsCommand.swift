@@ -8,7 +8,7 @@ struct EntitlementsCommand: ClientCommand {
         discussion: """
             EXAMPLE
               tollgate entitlements acme
-              tollgate entitlements acme --at 2026-12-01T00:00:00Z
+              tollgate entitlements acme --at 2026-12-01
 
             \(CommandExit.help)
             """)
@@ -16,7 +16,10 @@ struct EntitlementsCommand: ClientCommand {
     @Argument(help: "The customer.")
     var customer: String
 
-    @Option(help: ArgumentHelp("As they are (were, will be) then.", valueName: "time"))
+    @Option(
+        help: ArgumentHelp(
+            "As they are (were, will be) then: RFC 3339, or a date (midnight UTC).",
+            valueName: "time"))
     var at: String?
 
     @OptionGroup var connection: ConnectionOptions
@@ -25,7 +28,7 @@ struct EntitlementsCommand: ClientCommand {
         let data = try await client.answer(
             APIRequest(
                 .get, ["v1", "customers", customer, "entitlements"],
-                query: at.map { [("at", $0)] } ?? []))
+                query: at.map { [("at", InstantText.rfc3339($0))] } ?? []))
         if connection.json { return Terminal.result(json: data) }
         let answer = try client.decoded(EntitlementsAnswer.self, from: data)
         var table = TextTable([
@@ -36,7 +39,8 @@ struct EntitlementsCommand: ClientCommand {
         for entitlement in answer.entitlements {
             let limit = entitlement.unlimited == true ? "unlimited" : entitlement.limit?.description
             table.add([
-                entitlement.feature, entitlement.type ?? "", limit ?? entitlement.value ?? "",
+                entitlement.feature, entitlement.type ?? "",
+                Self.isSwitch(entitlement) ?? limit ?? entitlement.value ?? "",
                 Self.isCounted(entitlement.type) ? entitlement.used?.description ?? "" : "",
                 Self.isCounted(entitlement.type) ? entitlement.remaining?.description ?? "" : "",
                 entitlement.enforcement ?? "", entitlement.reason ?? "",
@@ -45,6 +49,12 @@ struct EntitlementsCommand: ClientCommand {
         }
         if table.isEmpty { return Terminal.message("\(customer) has no entitlements") }
         Terminal.result(table.text)
+    }
+
+    /// Nil unless the feature is one that is on or off.
+    private static func isSwitch(_ entitlement: EntitlementsAnswer.Entitlement) -> String? {
+        guard entitlement.type == "boolean" else { return nil }
+        return entitlement.allowed.map { $0 ? "yes" : "no" }
     }
 
     private static func isCounted(_ type: String?) -> Bool { type == "metered" || type == "seat" }

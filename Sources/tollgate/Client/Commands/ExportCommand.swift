@@ -6,8 +6,11 @@ struct ExportCommand: ClientCommand {
         commandName: "export",
         abstract: "Print the catalog as a document that `apply` takes.",
         discussion: """
-            Applying it again changes nothing. Customers that no document manages are left out
-            unless --all is given.
+            Definitions and document customers as they are now. Overrides, grants, seat holders,
+            suspensions, future changes and earlier plan versions are not in it: for a backup copy
+            the data directory. Customers that no document manages are left out unless --all is
+            given; applying such an export puts them under the catalog's management, so that a
+            later --prune may remove them.
 
             EXAMPLE
               tollgate export > catalog.yaml

@@ -70,12 +70,11 @@ struct APIClient: Sendable {
                 base, authorityFile: authorityFile, head: head(of: request), body: request.body,
                 timeoutSeconds: request.timeoutSeconds)
         } catch {
-            throw ClientFailure(
-                .unreachable,
-                """
-                cannot reach \(base): \(error.reason)
-                Is `tollgate serve` running? Name another address with --server or TOLLGATE_SERVER.
-                """)
+            let hint =
+                error.hint
+                ?? "Is `tollgate serve` running? "
+                + "Name another address with --server or TOLLGATE_SERVER."
+            throw ClientFailure(.unreachable, "cannot reach \(base): \(error.reason)\n\(hint)")
         }
     }
 

@@ -50,6 +50,7 @@ struct EntitlementsAnswer: Decodable, Sendable {
     struct Entitlement: Decodable, Sendable {
         var feature: String
         var type: String?
+        var allowed: Bool?
         var reason: String?
         var limit: QuantityText?
         var used: QuantityText?

@@ -7,6 +7,8 @@ import NIOSSL
 /// Why there is no reply.
 struct HTTPExchangeError: Error, Sendable {
     var reason: String
+    /// What to do about it, where that is known.
+    var hint: String?
 }
 
 /// One request on a connection of its own, over SwiftNIO.
@@ -42,7 +44,8 @@ enum HTTPExchange {
                     }
                     try pipeline.addHTTPClientHandlers()
                     try pipeline.addHandler(
-                        ExchangeHandler(head: head, body: body, promise: promise))
+                        ExchangeHandler(
+                            head: head, body: body, isSecure: secure != nil, promise: promise))
                 }
             }
             .connect(host: address.host, port: address.port)
@@ -85,8 +88,34 @@ enum HTTPExchange {
         } catch let error as HTTPExchangeError {
             return .failure(error)
         } catch {
-            return .failure(HTTPExchangeError(reason: reason(error)))
+            return .failure(secureProblem(error) ?? HTTPExchangeError(reason: reason(error)))
         }
+    }
+
+    /// What went wrong in a handshake, in words; nil when that is not what it was.
+    private static func secureProblem(_ error: any Error) -> HTTPExchangeError? {
+        // BoringSSL's reasons are only in the text.
+        let text = String(describing: error)
+        if text.contains("CERTIFICATE_VERIFY_FAILED") {
+            return HTTPExchangeError(
+                reason: "certificate not trusted",
+                hint: "Name its CA with --ca-cert or TOLLGATE_CA_CERT.")
+        }
+        if let extra = error as? NIOSSLExtraError, extra == .failedToValidateHostname {
+            return HTTPExchangeError(
+                reason: "the certificate is for another host name",
+                hint: "Use the name that the certificate was made for.")
+        }
+        if text.contains("WRONG_VERSION_NUMBER") {
+            return HTTPExchangeError(
+                reason: "no TLS on that port", hint: "If the server speaks plain HTTP, use http://."
+            )
+        }
+        if error is HTTPParserError {
+            return HTTPExchangeError(
+                reason: "the answer is not HTTP", hint: ExchangeHandler.httpsHint)
+        }
+        return nil
     }
 
     private static func reason(_ error: any Error) -> String {
@@ -105,7 +134,6 @@ enum HTTPExchange {
             }
         }
         if case .connectTimeout = error as? ChannelError { return "no connection in time" }
-        if error is HTTPParserError { return "the answer is not HTTP" }
         return "\(error)"
     }
 }
@@ -116,15 +144,20 @@ private final class ExchangeHandler: ChannelInboundHandler {
     typealias OutboundOut = HTTPClientRequestPart
 
     private static let replyBytesMax = 256 << 20
+    static let httpsHint = "If the server has a certificate, use https://."
 
     private let head: HTTPRequestHead
     private let body: Data?
+    private let isSecure: Bool
     private let promise: EventLoopPromise<APIReply>
     private var reply: APIReply?
 
-    init(head: HTTPRequestHead, body: Data?, promise: EventLoopPromise<APIReply>) {
+    init(
+        head: HTTPRequestHead, body: Data?, isSecure: Bool, promise: EventLoopPromise<APIReply>
+    ) {
         self.head = head
         self.body = body
+        self.isSecure = isSecure
         self.promise = promise
     }
 
@@ -160,7 +193,9 @@ private final class ExchangeHandler: ChannelInboundHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        promise.fail(HTTPExchangeError(reason: "connection lost"))
+        // A TLS server hangs up on plain HTTP without a word.
+        let hint = reply == nil && !isSecure ? Self.httpsHint : nil
+        promise.fail(HTTPExchangeError(reason: "connection lost", hint: hint))
         context.fireChannelInactive()
     }
 }

@@ -3,8 +3,9 @@ import Foundation
 /// An RFC 9457 problem document, read leniently: a proxy's HTML page is a problem too.
 struct Problem: Sendable {
     struct LocatedError: Sendable, Codable {
-        var line: Int
-        var column: Int
+        /// Nil where the problem is the whole document's.
+        var line: Int?
+        var column: Int?
         var message: String
     }
 

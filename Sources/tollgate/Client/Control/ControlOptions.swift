@@ -61,6 +61,38 @@ struct ChangeOptions: ParsableArguments {
     }
 }
 
+/// What a command may say about itself that has no time of its own and no one record.
+struct CommandOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Why; the audit log keeps it.", valueName: "text"))
+    var reason: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Repeats of the command with this key have one effect and get one answer.",
+            valueName: "key"))
+    var idempotencyKey: String?
+
+    func request(_ path: [String], timeoutSeconds: Double = 60) -> APIRequest {
+        var request = APIRequest(
+            .post, path, query: reason.map { [("reason", $0)] } ?? [],
+            timeoutSeconds: timeoutSeconds)
+        request.headers = [("Idempotency-Key", idempotencyKey ?? "cli-" + UUID().uuidString)]
+        return request
+    }
+}
+
+/// An instant as the user gives it.
+enum InstantText {
+    /// A date (2026-12-01) means its midnight in UTC; anything else is the server's to judge.
+    static func rfc3339(_ text: String) -> String {
+        let parts = text.split(separator: "-", omittingEmptySubsequences: false)
+        let isDate =
+            parts.map(\.count) == [4, 2, 2]
+            && parts.allSatisfy { $0.allSatisfy { $0.isASCII && $0.isNumber } }
+        return isDate ? text + "T00:00:00Z" : text
+    }
+}
+
 extension APIClient {
     /// Sends a change and gives back the answer's document.
     func change(

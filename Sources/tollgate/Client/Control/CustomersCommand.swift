@@ -16,7 +16,7 @@ struct CustomersCommand: ParsableCommand {
 
                 EXAMPLES
                   tollgate customers import customers.ndjson --dry-run
-                  tollgate customers import customers.ndjson --expected-count 100000
+                  tollgate customers import customers.ndjson --id spring --expected-count 100000
 
                 \(CommandExit.help)
                 """)
@@ -38,6 +38,7 @@ struct CustomersCommand: ParsableCommand {
             let request = APIRequest(
                 .post, ["v1", "customers:import"], query: query, body: body,
                 contentType: "application/x-ndjson", timeoutSeconds: Double(timeout))
+            if !dryRun { Terminal.message("import \(id)") }
             let progress = dryRun ? nil : Task { await Self.follow(client, id) }
             defer { progress?.cancel() }
             let reply = try await client.exchange(request)
@@ -99,13 +100,12 @@ struct CustomersCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Undo everything that an import changed.")
         @Argument(help: "The import's id.") var id: String
-        @OptionGroup var change: ChangeOptions
+        @OptionGroup var command: CommandOptions
         @OptionGroup var connection: ConnectionOptions
 
         func perform(_ client: APIClient) async throws(ClientFailure) {
-            let data = try await client.change(
-                .post, ["v1", "imports", id, "rollback"], change, timeoutSeconds: 600)
-            try show(data, client, connection)
+            let request = command.request(["v1", "imports", id, "rollback"], timeoutSeconds: 600)
+            try show(try await client.answer(request), client, connection)
         }
     }
 }

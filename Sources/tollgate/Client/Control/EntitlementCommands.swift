@@ -64,12 +64,18 @@ struct UndoCommand: ClientCommand {
             """)
 
     @Argument(help: "The request's id.") var request: String
-    @OptionGroup var change: ChangeOptions
+
+    @OptionGroup var command: CommandOptions
+
+    @Flag(help: "Say what would change, and change nothing.")
+    var dryRun = false
+
     @OptionGroup var connection: ConnectionOptions
 
     func perform(_ client: APIClient) async throws(ClientFailure) {
-        let data = try await client.change(.post, ["v1", "changes", request, "undo"], change)
-        try show(data, client, connection)
+        var request = command.request(["v1", "changes", self.request, "undo"])
+        if dryRun { request.query.append(("dry_run", "true")) }
+        try show(try await client.answer(request), client, connection)
     }
 }
 

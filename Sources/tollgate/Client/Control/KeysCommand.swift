@@ -16,13 +16,13 @@ struct KeysCommand: ParsableCommand {
                   events:write  usage events
                   usage:read    usage, alerts, entitlements, records
                   limits:write  customers, subscriptions, overrides, grants, seats, revocations
-                  alerts:write  alert subscriptions
+                  alerts:write  reserved, no route needs it yet
                   audit:read    the audit log
                   admin         everything, keys and catalog included
 
                 EXAMPLES
                   tollgate keys create --name me --scope admin > me.key
-                  tollgate keys create --name edge --scope check
+                  tollgate keys create --name edge --scope check --scope events:write
                   tollgate keys create --name acme-portal --scope usage:read --customer acme
 
                 \(CommandExit.help)

@@ -24,7 +24,10 @@ struct GetCommand: ClientCommand {
     @Option(help: "Only this customer's.")
     var customer: String?
 
-    @Option(help: "The record as it is (was, will be) then.")
+    @Option(
+        help: ArgumentHelp(
+            "The record as it is (was, will be) then: RFC 3339, or a date (midnight UTC).",
+            valueName: "time"))
     var at: String?
 
     @Option(help: "Rows of a page (1 … 1000).")
@@ -40,7 +43,7 @@ struct GetCommand: ClientCommand {
 
     func perform(_ client: APIClient) async throws(ClientFailure) {
         var query: [(name: String, value: String)] = []
-        if let at { query.append(("at", at)) }
+        if let at { query.append(("at", InstantText.rfc3339(at))) }
         if let id {
             let data = try await client.answer(
                 APIRequest(.get, ["v1", kind.rawValue, id], query: query))

@@ -53,13 +53,12 @@ struct TokenCommand: ParsableCommand {
     struct Rotate: ClientCommand {
         static let configuration = CommandConfiguration(
             abstract: "Sign with a new key from now on; tokens of the old one hold to their end.")
-        @OptionGroup var change: ChangeOptions
+        @OptionGroup var command: CommandOptions
         @OptionGroup var connection: ConnectionOptions
 
         func perform(_ client: APIClient) async throws(ClientFailure) {
-            try show(
-                try await client.change(.post, ["v1", "signing-keys", "rotate"], change), client,
-                connection)
+            let request = command.request(["v1", "signing-keys", "rotate"])
+            try show(try await client.answer(request), client, connection)
         }
     }
 
