@@ -115,6 +115,39 @@ struct StripeTests {
         #expect(try fixture.document(.seat, "4:acme5:seats2:u1") != nil)
     }
 
+    @Test("what is cancelled stays so, also when a later event says otherwise")
+    func staysCancelled() async throws {
+        let fixture = try await IntakeFixture()
+        let stripe = StripeSender(fixture: fixture)
+        let object = StripeSender.subscription()
+        try await stripe.send("evt_1", "customer.subscription.created", object)
+        try await stripe.send("evt_2", "customer.subscription.deleted", object)
+        let revision = fixture.store.revision
+        let later = fixture.now.adding(seconds: 60).rfc3339()
+        let answer = try await stripe.send(
+            "evt_3", "customer.subscription.updated", created: later, object)
+        #expect(answer["stale"] == .bool(true))
+        #expect(fixture.store.revision == revision)
+    }
+
+    @Test("the same event many times at once is carried out once, and never refused")
+    func concurrentDuplicates() async throws {
+        let fixture = try await IntakeFixture()
+        let stripe = StripeSender(fixture: fixture)
+        let object = StripeSender.subscription()
+        let answers = try await withThrowingTaskGroup(of: JSONValue.self) { group in
+            for _ in 0..<16 {
+                group.addTask {
+                    try await stripe.send("evt_1", "customer.subscription.created", object)
+                }
+            }
+            var answers: [JSONValue] = []
+            for try await answer in group { answers.append(answer) }
+            return answers
+        }
+        #expect(answers.count { $0["duplicate"] == .bool(true) } == 15)
+    }
+
     @Test("the same event twice is carried out once")
     func duplicates() async throws {
         let fixture = try await IntakeFixture()

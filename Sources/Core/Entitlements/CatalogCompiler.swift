@@ -61,6 +61,8 @@ struct CatalogCompiler {
             issues.add(path, "a key must not be longer than \(Self.keyBytesMax) bytes")
         } else if key.unicodeScalars.contains(where: { $0.value <= 0x20 || $0.value == 0x7F }) {
             issues.add(path, "a key must not contain spaces or control characters")
+        } else if let problem = NameForm.problem(with: key) {
+            issues.add(path, "the key \"\(key)\" \(problem)")
         }
     }
 
@@ -73,6 +75,8 @@ struct CatalogCompiler {
             issues.add(path, "an id must not be longer than \(max) bytes")
         } else if id.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) {
             issues.add(path, "an id must not contain control characters")
+        } else if let problem = NameForm.problem(with: id) {
+            issues.add(path, "the id \"\(id)\" \(problem)")
         } else {
             return true
         }

@@ -99,4 +99,13 @@ extension CatalogSnapshot {
             current = segment.parent
         }
     }
+
+    /// The plan that gives the next larger amount of a feature than the customer has now, by itself
+    /// or from an ancestor. Nil when there is none.
+    public func upgradeHint(
+        of number: Int, _ feature: FeatureKey, at instant: Timestamp
+    ) -> String? {
+        let holder = entitlement(of: number, feature, at: instant)?.holder ?? number
+        return customers[holder].segment(at: instant).upgradeHint(feature)
+    }
 }

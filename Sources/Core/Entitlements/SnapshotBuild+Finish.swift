@@ -148,6 +148,6 @@ extension SnapshotBuild {
         if id.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) {
             return "an id must not contain control characters"
         }
-        return nil
+        return NameForm.problem(with: id).map { "the id \"\(id)\" \($0)" }
     }
 }

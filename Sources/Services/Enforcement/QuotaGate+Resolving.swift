@@ -192,7 +192,10 @@ extension QuotaGate {
         decision.usageCompleteTo = completeTo()
         decision.timeZone = context.segment?.customer.zone.name ?? "UTC"
         if decision.reason != .ok {
-            decision.upgradeHint = context.segment?.upgradeHint(context.question.feature)
+            decision.upgradeHint = context.segment.flatMap {
+                context.snapshot.upgradeHint(
+                    of: $0.customer.number, context.question.feature, at: context.now)
+            }
         }
     }
 
@@ -261,7 +264,8 @@ extension QuotaGate {
         decision.usageCompleteTo = completeTo()
         decision.timeZone = path.owner.zone.name
         if decision.reason != .ok {
-            decision.upgradeHint = path.segment.upgradeHint(decision.feature)
+            decision.upgradeHint = path.snapshot.upgradeHint(
+                of: path.owner.number, decision.feature, at: path.now)
         }
         if shared?.isDegraded == true { decision.mode = .stale }
     }

@@ -106,11 +106,10 @@ enum AdjustmentPage {
     private static func document(_ adjustment: Adjustment) -> MeteringModel.JSONValue {
         let scale = adjustment.cause?.scale ?? 0
         func units(_ value: Int64) -> MeteringModel.JSONValue {
-            .string(DecimalQuantity.text(units: value, scale: scale))
+            RecordCodec.quantity(value, scale: scale)
         }
         func limit(_ limit: Limit?) -> MeteringModel.JSONValue {
-            guard let limit else { return .null }
-            return limit.finite.map(units) ?? .string("unlimited")
+            limit.map { RecordCodec.limit($0, scale: scale) } ?? .null
         }
         var members: [String: MeteringModel.JSONValue] = [
             "customer": .string(adjustment.key.customer.rawValue),

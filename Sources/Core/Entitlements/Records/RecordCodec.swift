@@ -172,7 +172,7 @@ package enum RecordCodec {
             return "is longer than \(RecordReader.idBytesMax) bytes"
         }
         let hasControl = id.utf8.contains { $0 < 0x20 || $0 == 0x7F }
-        return hasControl ? "has control characters" : nil
+        return hasControl ? "has control characters" : NameForm.problem(with: id)
     }
 
     /// The ending of an id that names an environment (`#sandbox`), which no customer's own may have.

@@ -38,6 +38,7 @@ struct CatalogApplication {
             if !isDryRun { try pruning.requireExpected(draft.context.expectedCount) }
         }
         lines = try diff(before, export, targets, pruning)
+        lines += try adoptions(before, targets)
         if options.migrates { lines += try migrate(targets, on: &draft) }
         lines += pruning.notes
         if options.prunes, pruning.count > 0, isDryRun {
@@ -180,6 +181,34 @@ struct CatalogApplication {
             }
         }
         return CatalogDiff.lines(from: old, to: new) { staying[$0] ?? 0 }
+    }
+
+    /// Records of other origin that the document takes over.
+    private func adoptions(
+        _ before: ControlDraft, _ targets: CatalogTargets
+    ) throws(ControlProblem) -> [String] {
+        func isOther(_ document: JSONValue) -> Bool {
+            document["managed_by"]?.text != Self.manager
+        }
+        let customers = targets.known.values.count(where: isOther)
+        var subscriptions = 0
+        for id in targets.subscriptions {
+            let document = try before.document(.subscription, id, at: before.now)
+            if let document, isOther(document) { subscriptions += 1 }
+        }
+        return [("customer", customers), ("subscription", subscriptions)]
+            .filter { $0.1 > 0 }
+            .map { name, count in
+                "~ \(Self.grouped(count)) \(name)\(count == 1 ? "" : "s"): "
+                    + "now managed by the catalog"
+            }
+    }
+
+    /// 2014 as 2,014.
+    private static func grouped(_ count: Int) -> String {
+        count < 1_000
+            ? "\(count)"
+            : grouped(count / 1_000) + "," + String("\(1_000 + count % 1_000)".dropFirst())
     }
 
     // MARK: migrating

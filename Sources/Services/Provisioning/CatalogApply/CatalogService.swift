@@ -36,6 +36,16 @@ package final class CatalogService: CatalogAdministration {
         var context = context
         if context.source == "api" || context.source == "cli" { context.source = "catalog" }
         context.isDryRun = context.isDryRun || options.isDryRun
+        if let wanted = context.effectiveAt?.wholeSeconds,
+            wanted != engine.clock.now().wholeSeconds
+        {
+            throw Self.problems(
+                .invalid(
+                    "definitions_change_at_once",
+                    "a catalog is applied at once; date changes of customers one by one, and those "
+                        + "of plans with a migration (POST /v1/plans/KEY/migrate with effective_at)",
+                    field: "effective_at"))
+        }
         context.effectiveAt = nil
         let digest = Self.digest("\(options.prunes) \(options.migrates)\n\(yaml)")
         let catalog = document.catalog

@@ -6,12 +6,13 @@ enum RecordCommands {
     static func create(
         _ kind: RecordKind, _ body: JSONValue, _ draft: inout ControlDraft
     ) throws(ControlProblem) -> ControlAnswer {
+        try requireNow(kind, draft)
         let customer = try RecordRules.owner(kind, body, draft)
         let id = try RecordRules.id(kind, body, &draft)
         if try draft.history(kind, id)?.latest != nil {
             throw ControlProblem(
                 .conflict, "already_exists",
-                "there is a \(kind.words) \"\(id)\" already; change it with PUT or PATCH",
+                "there is \(kind.oneWord) \"\(id)\" already; change it with PUT or PATCH",
                 field: RecordRules.idMember(kind))
         }
         try draft.requireMatch(kind, id)
@@ -21,6 +22,7 @@ enum RecordCommands {
     static func put(
         _ kind: RecordKind, _ id: String, _ body: JSONValue, _ draft: inout ControlDraft
     ) throws(ControlProblem) -> ControlAnswer {
+        try requireNow(kind, draft)
         try draft.requireMatch(kind, id)
         try checkName(kind, id, body)
         let before = try draft.document(kind, id)
@@ -35,6 +37,7 @@ enum RecordCommands {
     static func patch(
         _ kind: RecordKind, _ id: String, _ patch: JSONValue, _ draft: inout ControlDraft
     ) throws(ControlProblem) -> ControlAnswer {
+        try requireNow(kind, draft)
         try draft.requireMatch(kind, id)
         try checkName(kind, id, patch)
         guard let before = try draft.document(kind, id) else { throw .notFound(kind, id) }
@@ -49,6 +52,7 @@ enum RecordCommands {
     static func delete(
         _ kind: RecordKind, _ id: String, _ draft: inout ControlDraft
     ) throws(ControlProblem) -> ControlAnswer {
+        try requireNow(kind, draft)
         try draft.requireMatch(kind, id)
         let instant = kind.isCatalog ? draft.now : draft.effectiveAt
         guard try draft.document(kind, id) != nil else { throw .notFound(kind, id) }
@@ -66,6 +70,14 @@ enum RecordCommands {
     }
 
     // MARK: parts
+
+    /// Definitions cannot be dated: a caller who thinks so must not be left in the belief.
+    private static func requireNow(
+        _ kind: RecordKind, _ draft: ControlDraft
+    ) throws(ControlProblem) {
+        guard kind.isCatalog, draft.effectiveAt != draft.now else { return }
+        throw .definitionsChangeAtOnce(kind)
+    }
 
     private static func put(
         _ kind: RecordKind, _ id: String, _ body: JSONValue, before: JSONValue?,

@@ -40,7 +40,7 @@ enum RecordRules {
         case .revocation: return try freeID(kind, "rv", &draft)
         case .integration: return "stripe"
         case .product, .meter, .feature, .plan, .addOn, .customer, .seat, .credential:
-            throw .invalid("missing", "a \(kind.words) needs \"\(member)\"", field: member)
+            throw .invalid("missing", "\(kind.oneWord) needs \"\(member)\"", field: member)
         }
     }
 
@@ -62,7 +62,7 @@ enum RecordRules {
         guard kind.isContract, kind != .customer else { return nil }
         guard let given = body["customer"], !given.isNull else {
             throw .invalid(
-                "missing", "a \(kind.words) needs \"customer\"", field: "customer")
+                "missing", "\(kind.oneWord) needs \"customer\"", field: "customer")
         }
         guard let id = given.text else {
             throw .invalid("invalid_type", "customer must be a text", field: "customer")
@@ -144,7 +144,7 @@ enum RecordRules {
         for name in fixed where before[name] != after[name] {
             throw .invalid(
                 "immutable",
-                "the \(name) of a \(kind.words) cannot change; make another one instead",
+                "the \(name) of \(kind.oneWord) cannot change; make another one instead",
                 field: name)
         }
     }

@@ -114,6 +114,11 @@ enum RevokeCommands {
         _ record: RecordHistory, _ draft: ControlDraft
     ) throws(ControlProblem) -> ControlAnswer {
         var answer = try answer(record.id, draft)
+        // A late repetition takes nothing away again, and must not say that it did.
+        let end = record.latest.map { Self.instant("end", $0) ?? .distantFuture }
+        if end ?? .distantPast <= draft.now {
+            answer.body = answer.body.setting(["status": .string("reinstated")])
+        }
         let rows = try draft.stored { store throws(ControlStoreError) in
             try store.changes(
                 AuditFilter(kind: .revocation, id: record.id), after: 0, limit: 1)

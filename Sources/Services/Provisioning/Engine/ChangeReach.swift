@@ -24,6 +24,7 @@ enum ChangeReach {
             guard let document = change.before ?? change.after else { return nil }
             // A customer's own coming or going: before it there was nothing to score.
             if change.kind == .customer, change.effectiveAt == .distantPast { return nil }
+            if change.kind == .customer, change.action == .undo, change.after == nil { return nil }
             return max(change.effectiveAt, instant("start", of: document) ?? .distantPast)
         }
         guard let members = before.patch(to: after)?.object else { return nil }

@@ -20,6 +20,7 @@ extension ControlDraft {
     package func normalized(
         _ kind: RecordKind, _ document: JSONValue, _ codec: CodecContext
     ) throws(ControlProblem) -> JSONValue {
+        if let reason = document["reason"]?.text { try ControlProblem.requireReason(reason) }
         do {
             return try RecordCodec.normalize(kind, document, codec)
         } catch {

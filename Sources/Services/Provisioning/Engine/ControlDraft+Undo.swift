@@ -11,8 +11,7 @@ extension ControlDraft {
             throw .notFound(change.kind, change.id)
         }
         if change.action == .undo { return try redo(change, history) }
-        let isThere = history.entries.contains { $0.sequence == change.sequence }
-        guard isThere else { return false }
+        guard let change = try standing(change, history) else { return false }
         try requireNothingBuilds(on: change, history)
         try append(undoing(change, action: .undo, patch: .object([:])), to: history)
         let after = try self.history(change.kind, change.id)
@@ -22,13 +21,30 @@ extension ControlDraft {
         return true
     }
 
+    /// The change as it stands in the record: itself, or what made it again after an undo.
+    private func standing(
+        _ change: ControlChange, _ history: RecordHistory
+    ) throws(ControlProblem) -> ControlChange? {
+        if history.entries.contains(where: { $0.sequence == change.sequence }) { return change }
+        for entry in history.entries
+        where entry.sequence > change.sequence && entry.effectiveAt == change.effectiveAt
+            && entry.patch == change.patch
+        {
+            let again = try self.change(entry.sequence, of: history)
+            if let again, again.rootSequence == change.rootSequence { return again }
+        }
+        return nil
+    }
+
     /// Makes the change again that `undo` took out: as a new one, with the same patch and instant.
     private mutating func redo(
         _ undo: ControlChange, _ history: RecordHistory
     ) throws(ControlProblem) -> Bool {
         guard let undone = undo.undoes, let original = try change(undone, of: history) else {
             throw ControlProblem(
-                .conflict, "cannot_undo", "change \(undo.sequence) does not say what it took out")
+                .conflict, "cannot_undo",
+                "change \(undo.sequence) of request \"\(undo.requestID)\" does not say what it "
+                    + "took out")
         }
         let isThere = history.entries.contains {
             $0.sequence > undo.sequence && $0.effectiveAt == original.effectiveAt
@@ -43,17 +59,20 @@ extension ControlDraft {
                 "\(undo.kind.words) \"\(undo.id)\" "
                     + (isMade ? "was made anew since" : "is not there any more"))
         }
-        try append(
-            undoing(original, action: original.action, patch: original.patch), to: history)
+        var again = undoing(original, action: original.action, patch: original.patch)
+        again.reason = ControlChange.reason(context.reason, redoing: original.rootSequence)
+        try append(again, to: history)
         return true
     }
 
-    private func undoing(
+    func undoing(
         _ change: ControlChange, action: ControlChange.Action, patch: JSONValue
     ) -> ControlChange {
         ControlChange(
             at: now, actor: context.principal.id, source: context.source, reason: context.reason,
-            effectiveAt: change.effectiveAt, requestID: context.requestID, action: action,
+            // The instant of an undo moves nothing; it says when what it takes out took effect.
+            effectiveAt: action == .undo ? change.shownEffectiveAt : change.effectiveAt,
+            requestID: context.requestID, action: action,
             kind: change.kind, id: change.id, customer: change.customer, patch: patch,
             undoes: action == .undo ? change.sequence : nil)
     }
@@ -72,7 +91,10 @@ extension ControlDraft {
                 isBuilt = change.action != .update
             }
             if !isBuilt { continue }
-            let request = try self.change(entry.sequence, of: history)?.requestID ?? ""
+            let other = try self.change(entry.sequence, of: history)
+            // What was made again after an undo keeps its place in the order of changes.
+            if let other, other.rootSequence < change.rootSequence { continue }
+            let request = other?.requestID ?? ""
             throw ControlProblem(
                 .conflict, "cannot_undo",
                 "\(change.kind.words) \"\(change.id)\" was changed again by request \"\(request)\" "
@@ -91,7 +113,7 @@ extension ControlDraft {
     }
 
     /// One row of the log, this draft's own included.
-    private func change(
+    func change(
         _ sequence: Int64, of history: RecordHistory
     ) throws(ControlProblem) -> ControlChange? {
         if sequence > base { return changes.first { $0.sequence == sequence } }
@@ -100,5 +122,23 @@ extension ControlDraft {
                 AuditFilter(kind: history.kind, id: history.id), after: sequence - 1, limit: 1)
         }
         return rows.first?.change.sequence == sequence ? rows.first?.change : nil
+    }
+}
+
+extension ControlChange {
+    private static let redoing = "redoes change "
+
+    /// A reason that says in the log which change is made again.
+    static func reason(_ reason: String?, redoing sequence: Int64) -> String {
+        (reason.map { $0 + "; " } ?? "") + redoing + String(sequence)
+    }
+
+    /// The sequence of the change that this one is or makes again.
+    var rootSequence: Int64 {
+        let last = reason?.split(separator: ";").last.map { $0.drop { $0 == " " } }
+        guard let last, last.hasPrefix(Self.redoing),
+            let root = Int64(last.dropFirst(Self.redoing.count)), root < sequence
+        else { return sequence }
+        return root
     }
 }

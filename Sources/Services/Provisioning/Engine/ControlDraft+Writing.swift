@@ -50,7 +50,8 @@ extension ControlDraft {
         return true
     }
 
-    /// Ends the record at `effectiveAt`.
+    /// Ends the record at `effectiveAt` for good: changes dated later are taken out with it, and
+    /// come back when the command is undone.
     /// - Returns: false when it is not there at that instant, but was before.
     /// - Throws: `not_found` when it never was.
     @discardableResult
@@ -62,7 +63,17 @@ extension ControlDraft {
             throw .notFound(kind, id)
         }
         if history.document(at: instant) == nil { return false }
-        try append(.delete, history, .null, at: instant, reason)
+        for entry in history.entries.reversed() where entry.effectiveAt > instant {
+            guard let later = try change(entry.sequence, of: history),
+                let current = try self.history(kind, id)
+            else {
+                throw ControlProblem(
+                    .unavailable, "unavailable",
+                    "change \(entry.sequence) of \(kind.words) \"\(id)\" is not in the log")
+            }
+            try append(undoing(later, action: .undo, patch: .object([:])), to: current)
+        }
+        try append(.delete, try self.history(kind, id) ?? history, .null, at: instant, reason)
         return true
     }
 
@@ -126,6 +137,9 @@ extension ControlDraft {
         written[reference] = after
         if let customer = change.customer {
             writtenOfCustomer[customer, default: []].insert(reference)
+        }
+        if change.kind == .customer {
+            writtenCustomers.take(CustomerID(change.id), after.latest)
         }
         changes.append(change)
         if change.kind.isCatalog { try takeDefinition(after) }

@@ -44,6 +44,7 @@ package struct ControlDraft: Sendable {
     let zone: @Sendable (String) -> TimeZoneRules?
     /// Histories that this draft changed.
     var written: [RecordReference: RecordHistory] = [:]
+    var writtenCustomers = WrittenCustomers()
     var writtenOfCustomer: [CustomerID: Set<RecordReference>] = [:]
     var idCount = 0
 
@@ -114,48 +115,30 @@ package struct ControlDraft: Sendable {
     package func customer(
         externalSystem system: String, name: String
     ) throws(ControlProblem) -> CustomerID? {
-        for (reference, history) in written where reference.kind == .customer {
-            if history.latest?["external_ids"]?[system]?.text == name {
-                return CustomerID(reference.id)
-            }
-        }
+        if let owner = writtenCustomers.owner(ofExternal: name, in: system) { return owner }
         let found = try stored { store throws(ControlStoreError) in
             try store.customer(externalSystem: system, name: name)
         }
-        guard let found, written[RecordReference(.customer, found.rawValue)] == nil else {
-            return nil
-        }
+        guard let found, !writtenCustomers.has(found) else { return nil }
         return found
     }
 
     package func customer(ofSubject subject: SubjectID) throws(ControlProblem) -> CustomerID? {
-        for (reference, history) in written where reference.kind == .customer {
-            let subjects = history.latest?["subjects"]?.elements ?? []
-            if subjects.contains(where: { ($0.text ?? $0["id"]?.text) == subject.rawValue }) {
-                return CustomerID(reference.id)
-            }
-        }
+        if let owner = writtenCustomers.owner(ofSubject: subject.rawValue) { return owner }
         let found = try stored { store throws(ControlStoreError) in
             try store.customer(ofSubject: subject)
         }
-        guard let found, written[RecordReference(.customer, found.rawValue)] == nil else {
-            return nil
-        }
+        guard let found, !writtenCustomers.has(found) else { return nil }
         return found
     }
 
     /// Customers whose parent this is at their latest step, by id.
     package func children(of customer: CustomerID) throws(ControlProblem) -> [CustomerID] {
-        var children = Set(
-            try stored { store throws(ControlStoreError) in try store.children(of: customer) })
-        for (reference, history) in written where reference.kind == .customer {
-            if history.latest?["parent"]?.text == customer.rawValue {
-                children.insert(CustomerID(reference.id))
-            } else {
-                children.remove(CustomerID(reference.id))
-            }
+        let stored = try stored { store throws(ControlStoreError) in
+            try store.children(of: customer)
         }
-        return children.sorted()
+        return writtenCustomers.children(of: customer)
+            .union(stored.filter { !writtenCustomers.has($0) }).sorted()
     }
 
     /// Rules of a customer's billing zone; UTC for one that is not there.

@@ -19,7 +19,7 @@ extension ControlEngine {
         return try isDefined
             ? SnapshotBuilder.rebuild(
                 current.load(), contracts, definitions: draft.definitions, revision: revision,
-                store: store, zone: zone)
+                leftOut: Set(leftOut.keys), store: store, zone: zone)
             : SnapshotBuilder.update(
                 current.load(), contracts, definitions: draft.definitions, revision: revision)
     }

@@ -65,8 +65,8 @@ extension ControlEngine {
         var update: SnapshotBuilder.Update?
         if changes.contains(where: { $0.kind.isCatalog && $0.kind != .integration }) {
             update = try SnapshotBuilder.rebuild(
-                current.load(), contracts, definitions: next, revision: sequence, store: store,
-                zone: zone)
+                current.load(), contracts, definitions: next, revision: sequence,
+                leftOut: Set(leftOut.keys), store: store, zone: zone)
         } else if !customers.isEmpty {
             update = try SnapshotBuilder.update(
                 current.load(), contracts, definitions: next, revision: sequence)

@@ -29,6 +29,9 @@ package actor ControlEngine {
     var revision: Int64
     var definitions: Catalog
     var publisher: Publisher?
+    /// Customers who are in the store and do not compile: nobody has heard of them until they are
+    /// mended.
+    private(set) var leftOut: [CustomerID: ControlProblem]
 
     init(
         store: any ControlStore, built: SnapshotBuilder.Built, seats: SeatBook, clock: WallClock,
@@ -42,11 +45,13 @@ package actor ControlEngine {
         current = CurrentCatalog(built.snapshot)
         revision = built.revision
         definitions = built.definitions
+        leftOut = built.leftOut
         schedule = BoundarySchedule()
         schedule.note(0..<built.snapshot.customerCount, of: built.snapshot, after: clock.now())
     }
 
-    /// Builds the first snapshot from all that the store holds.
+    /// Builds the first snapshot from all that the store holds. A customer who does not compile is
+    /// left out, with an error in the log: the others go on.
     /// - Parameter hash: the installation's key, for the snapshot's look-up tables.
     /// - Throws: `unavailable` when the store cannot be read; what is wrong with its content.
     package static func open(
@@ -54,6 +59,16 @@ package actor ControlEngine {
         zone: @escaping @Sendable (String) -> TimeZoneRules?, clock: WallClock, logger: Logger
     ) async throws(ControlProblem) -> ControlEngine {
         let built = try SnapshotBuilder.build(store, hash: hash, zone: zone)
+        for (customer, problem) in built.leftOut.sorted(by: { $0.key < $1.key }) {
+            logger.error(
+                """
+                customer "\(customer)" is left out, and denied everything as an unknown one: \
+                \(problem.detail). Change or delete the record at fault (PATCH or DELETE /v1/…), \
+                or take the change out that made it so (POST /v1/changes/REQUEST/undo; \
+                GET /v1/audit?customer=\(customer) lists them)
+                """,
+                metadata: ["code": "\(problem.code)", "field": "\(problem.field ?? "")"])
+        }
         let seats = try SeatBook.open(store, now: clock.now())
         logger.info(
             "control plane at revision \(built.revision)",
@@ -78,6 +93,7 @@ package actor ControlEngine {
         progress: ImportProgress? = nil,
         body: @Sendable (inout ControlDraft) throws(ControlProblem) -> ControlAnswer
     ) async throws(ControlProblem) -> ControlAnswer {
+        if let reason = context.reason { try ControlProblem.requireReason(reason) }
         try requireRoom()
         await enter()
         defer { gate.leave() }
@@ -160,11 +176,21 @@ package actor ControlEngine {
             requestID: draft.context.requestID)
     }
 
+    private func noteMended(_ update: SnapshotBuilder.Update) {
+        if leftOut.isEmpty { return }
+        if let still = update.leftOut {
+            leftOut = leftOut.filter { still.contains($0.key) }
+        } else {
+            for number in update.changed { leftOut[update.snapshot.customer(number).id] = nil }
+        }
+    }
+
     /// Publishes. Whatever the publisher does, the snapshot is in force afterwards.
     func bringIntoForce(
         _ update: SnapshotBuilder.Update, since: Timestamp?, requestID: String
     ) async -> Restatement? {
         let old = current.load()
+        noteMended(update)
         schedule.note(update.changed, of: update.snapshot, after: clock.now())
         var restatement: Restatement?
         if let publisher {

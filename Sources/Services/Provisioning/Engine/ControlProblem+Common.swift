@@ -24,6 +24,32 @@ extension ControlProblem {
             field: field)
     }
 
+    /// Reasons are kept in the log for ever and shown with every answer that they account for.
+    static let reasonBytesMax = 2_000
+
+    static func requireReason(_ reason: String) throws(ControlProblem) {
+        if reason.utf8.count > reasonBytesMax {
+            throw .invalid(
+                "reason_too_long",
+                "the reason is longer than \(reasonBytesMax) bytes; name a document that says more",
+                field: "reason")
+        }
+        if reason.allSatisfy(\.isWhitespace) {
+            throw .invalid("missing", "the reason is empty", field: "reason")
+        }
+    }
+
+    /// A definition was to change at another time than now.
+    static func definitionsChangeAtOnce(_ kind: RecordKind) -> ControlProblem {
+        let advice =
+            kind == .plan
+            ? "date the migration instead (POST /v1/plans/KEY/migrate with effective_at)"
+            : "leave effective_at out"
+        return .invalid(
+            "definitions_change_at_once", "\(kind.oneWord) changes at once; \(advice)",
+            field: "effective_at")
+    }
+
     package static func invalid(
         _ code: String, _ detail: String, field: String? = nil
     ) -> ControlProblem {
@@ -34,6 +60,14 @@ extension ControlProblem {
 extension RecordKind {
     /// For people.
     package var words: String { self == .addOn ? "add-on" : rawValue }
+
+    /// One of the kind, with its article.
+    package var oneWord: String {
+        switch self {
+        case .addOn, .override, .integration: "an \(words)"
+        default: "a \(words)"
+        }
+    }
 
     /// Definitions: they belong to no customer and take effect at once.
     package var isCatalog: Bool {

@@ -8,6 +8,8 @@ enum SnapshotBuilder {
         var snapshot: CatalogSnapshot
         var definitions: Catalog
         var revision: Int64
+        /// Customers who do not compile, and why.
+        var leftOut: [CustomerID: ControlProblem] = [:]
     }
 
     struct Update {
@@ -15,6 +17,8 @@ enum SnapshotBuilder {
         /// Numbers of customers that have something else than before.
         var changed: [Int]
         var definitionsChanged: Bool
+        /// Of all customers, when all were compiled: those who could not be, as before.
+        var leftOut: Set<CustomerID>?
     }
 
     /// The contracts of some customers; nil for those of whom nothing is left.
@@ -83,7 +87,8 @@ enum SnapshotBuilder {
 
     // MARK: compiling
 
-    /// The snapshot of all that a store holds.
+    /// The snapshot of all that a store holds. Customers who do not compile are left out: nobody
+    /// else must go without enforcement for them.
     static func build(
         _ store: any ControlStore, hash: KeyHash, zone: @escaping Zones
     ) throws(ControlProblem) -> Built {
@@ -94,28 +99,34 @@ enum SnapshotBuilder {
             CatalogSnapshot.compile(
                 definitions, contracts: [], revision: revision, hash: hash, zone: zone),
             definitions)
-        var loader = SnapshotLoader(empty, definitions, revision: revision)
+        var loader = SnapshotLoader(empty, definitions, revision: revision) { _ in true }
         try loader.load(from: store, replacing: [:])
-        return Built(snapshot: loader.snapshot, definitions: definitions, revision: revision)
+        return Built(
+            snapshot: loader.snapshot, definitions: definitions, revision: revision,
+            leftOut: loader.leftOut)
     }
 
     /// The snapshot after a change of definitions: everything is compiled anew, with the same
-    /// numbers. `contracts` take the place of what the store has.
+    /// numbers. `contracts` take the place of what the store has; of the others, those in `leftOut`
+    /// need not compile.
     static func rebuild(
         _ old: CatalogSnapshot, _ contracts: Contracts, definitions: Catalog, revision: Int64,
-        store: any ControlStore, zone: @escaping Zones
+        leftOut: Set<CustomerID>, store: any ControlStore, zone: @escaping Zones
     ) throws(ControlProblem) -> Update {
         let empty = try compiled(
             CatalogSnapshot.compile(
                 definitions, contracts: [], revision: revision, hash: old.hash, keeping: old,
                 zone: zone),
             definitions)
-        var loader = SnapshotLoader(empty, definitions, revision: revision)
+        let mayLack = leftOut.subtracting(contracts.keys)
+        var loader = SnapshotLoader(empty, definitions, revision: revision) {
+            mayLack.contains($0)
+        }
         try loader.load(from: store, replacing: contracts)
         let snapshot = loader.snapshot
         return Update(
             snapshot: snapshot, changed: snapshot.customersChanged(since: old),
-            definitionsChanged: true)
+            definitionsChanged: true, leftOut: Set(loader.leftOut.keys))
     }
 
     /// The snapshot after changes of some customers.

@@ -15,8 +15,15 @@ struct SnapshotLoader {
     /// Children wait for their parents.
     private var waiting: [CustomerContract] = []
     private var problem: ControlProblem?
+    /// Customers without whom it goes on when they do not compile.
+    private let mayLack: (CustomerID) -> Bool
+    private(set) var leftOut: [CustomerID: ControlProblem] = [:]
 
-    init(_ empty: CatalogSnapshot, _ definitions: Catalog, revision: Int64) {
+    init(
+        _ empty: CatalogSnapshot, _ definitions: Catalog, revision: Int64,
+        mayLack: @escaping (CustomerID) -> Bool
+    ) {
+        self.mayLack = mayLack
         snapshot = empty
         self.definitions = definitions
         self.revision = revision
@@ -49,7 +56,7 @@ struct SnapshotLoader {
                 take(contract)
             }
         } catch {
-            problem = error
+            if mayLack(customer) { leftOut[customer] = error } else { problem = error }
         }
     }
 
@@ -85,11 +92,30 @@ struct SnapshotLoader {
     }
 
     private mutating func flush() throws(ControlProblem) {
-        if chunk.isEmpty { return }
-        snapshot = try SnapshotBuilder.compiled(
-            snapshot.updating(chunk, revision: revision), definitions
-        ).snapshot
+        let contracts = chunk
         chunk.removeAll(keepingCapacity: true)
+        try compile(contracts[...])
+    }
+
+    /// Halves what does not compile until those are found who are to blame.
+    private mutating func compile(
+        _ contracts: ArraySlice<CustomerContract>
+    ) throws(ControlProblem) {
+        guard let first = contracts.first else { return }
+        do throws(ControlProblem) {
+            snapshot = try SnapshotBuilder.compiled(
+                snapshot.updating(Array(contracts), revision: revision), definitions
+            ).snapshot
+        } catch {
+            guard contracts.contains(where: { mayLack($0.id) }) else { throw error }
+            if contracts.count == 1 {
+                leftOut[first.id] = error
+                return
+            }
+            let middle = contracts.startIndex + contracts.count / 2
+            try compile(contracts[..<middle])
+            try compile(contracts[middle...])
+        }
     }
 
     private static func parent(of contract: CustomerContract) -> CustomerID? {

@@ -19,7 +19,20 @@ extension BulkImport {
         if progress.state == .rolledBack, progress.done == 0 { return Self.answer(progress) }
         let log = try readLog(of: id)
         for record in log.suspects { try requireOwn(record, log) }
-        if context.isDryRun { return Self.answer(progress) }
+        if context.isDryRun {
+            // Rows of one record follow each other or not: what counts is how many are taken back.
+            let count = log.remaining.count
+            return ControlAnswer(
+                body: Self.answer(progress).body.setting([
+                    "would_take_back": .members([
+                        "changes": .integer(count), "customers": .integer(log.customers.count),
+                    ]),
+                    "change": .members([
+                        "request_id": .string(Self.rollBackRequest(id)), "dry_run": .bool(true),
+                        "changed": .integer(count),
+                    ]),
+                ]))
+        }
         var chunkContext = context
         chunkContext.requestID = Self.rollBackRequest(id)
         chunkContext.idempotencyKey = nil
@@ -111,9 +124,11 @@ extension BulkImport {
         }
         let other = record?.entries.first { $0.sequence > log.first && !log.has($0.sequence) }
         guard let record, record.latest != nil || log.touches(reference), let other else { return }
+        let request = try page(AuditFilter(), after: other.sequence - 1, limit: 1)
+            .first?.change.requestID
         throw ControlProblem(
             .conflict, "cannot_roll_back",
-            "\(record.kind.words) \"\(record.id)\" was made or changed by something else since "
-                + "(change \(other.sequence)); undo that first")
+            "\(record.kind.words) \"\(record.id)\" was made or changed since by request "
+                + "\"\(request ?? "")\" (change \(other.sequence)); undo that one first")
     }
 }

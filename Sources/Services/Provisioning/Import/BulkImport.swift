@@ -55,7 +55,7 @@ package struct BulkImport: Sendable {
             body: body, lines: lines,
             index: try ImportIndex(body, lines, await engine.scratch(chunkContext)),
             context: chunkContext)
-        if let problem = source.index.faults.problem { throw problem }
+        if known != nil, let problem = source.index.faults.problem { throw problem }
         // What was begun has been rehearsed.
         let tally = known == nil ? try await rehearse(source) : ImportTally()
         if context.isDryRun { return tally.answer(total: lines.count) }
@@ -119,16 +119,23 @@ package struct BulkImport: Sendable {
         var context = source.context
         context.isDryRun = true
         var tally = ImportTally()
-        var faults = ImportFaults()
-        for positions in source.chunks(from: 0, size: customersPerChunk) where !faults.isFull {
-            do throws(ControlProblem) {
-                tally.add(try await rehearse(source, positions, context))
-            } catch {
-                if error.kind == .unavailable { throw error }
-                if error.lines.isEmpty {
-                    try await faults.add(culprits(source, positions, context, error))
-                } else {
-                    faults.add(error.lines)
+        var faults = source.index.faults
+        for positions in source.chunks(from: 0, size: customersPerChunk) {
+            // Lines are at fault by themselves, or only when all others of the chunk are compiled.
+            var left = positions.filter { !faults.has(source.lines[$0].number) }[...]
+            while !left.isEmpty {
+                do throws(ControlProblem) {
+                    tally.add(try await rehearse(source, left, context))
+                    break
+                } catch {
+                    if error.kind == .unavailable { throw error }
+                    if error.lines.isEmpty {
+                        try await faults.add(culprits(source, left, context, error, faults))
+                        break
+                    }
+                    let atFault = try await source.faults(of: left, engine.scratch(context))
+                    faults.add(atFault)
+                    left = left.filter { !atFault.has(source.lines[$0].number) }[...]
                 }
             }
             await Task.yield()
@@ -150,10 +157,15 @@ package struct BulkImport: Sendable {
     /// A chunk compiles only as a whole or not: which lines are to blame is found line by line.
     private func culprits(
         _ source: ImportSource, _ positions: ArraySlice<Int>, _ context: CommandContext,
-        _ problem: ControlProblem
-    ) async throws(ControlProblem) -> [ControlProblem.Line] {
+        _ problem: ControlProblem, _ known: ImportFaults
+    ) async throws(ControlProblem) -> ImportFaults {
         var faults = ImportFaults()
-        for position in positions.indices where !faults.isFull {
+        for position in positions.indices {
+            // Each look costs a compilation: those that would not be shown are not counted either.
+            if faults.lines.count + known.lines.count >= ImportFaults.linesMax {
+                faults.cut()
+                return faults
+            }
             do throws(ControlProblem) {
                 _ = try await rehearse(source, positions[position...position], context)
             } catch {
@@ -164,7 +176,7 @@ package struct BulkImport: Sendable {
         if faults.lines.isEmpty, let first = positions.first {
             faults.add(problem, source.lines[first].number)
         }
-        return faults.lines
+        return faults
     }
 
     // MARK: chunks

@@ -15,7 +15,8 @@ struct ImportIndex {
     private var lineOfExternalID: [String: Int] = [:]
     /// Only of lines that name one.
     private var parents: [CustomerID: CustomerID] = [:]
-    private var customers: [CustomerID] = []
+    /// By position; nil for lines at fault.
+    private var customers: [CustomerID?] = []
 
     /// Whether a customer has a line.
     func has(_ customer: CustomerID) -> Bool { lineOfCustomer[customer] != nil }
@@ -25,13 +26,13 @@ struct ImportIndex {
         lineOfCustomer.reserveCapacity(lines.count)
         customers.reserveCapacity(lines.count)
         for line in lines {
-            if faults.isFull { return }
             do throws(ControlProblem) {
                 try note(try ImportLine(body, line.range), line.number, draft)
             } catch {
+                if error.kind == .unavailable { throw error }
                 faults.add(error, line.number)
                 // Keeps positions level with the lines.
-                customers.append("")
+                customers.append(nil)
             }
         }
         try sort(lines, draft)
@@ -84,6 +85,7 @@ struct ImportIndex {
     ) throws(ControlProblem) {
         var levels: [[Int]] = Array(repeating: [], count: CatalogSnapshot.levelsMax)
         for (position, customer) in customers.enumerated() {
+            guard let customer else { continue }
             do throws(ControlProblem) {
                 levels[try level(of: customer, draft)].append(position)
             } catch {
@@ -137,7 +139,7 @@ struct ImportIndex {
 
 /// The lines of an import that cannot be taken.
 struct ImportFaults {
-    /// More are not looked for.
+    /// More are counted, not kept.
     static let linesMax = 100
 
     private(set) var lines: [ControlProblem.Line] = []
@@ -145,25 +147,39 @@ struct ImportFaults {
 
     var isFull: Bool { lines.count >= Self.linesMax }
 
+    /// Lines whose faults were not all looked for.
+    private var isCut = false
+
     /// One fault a line.
     mutating func add(_ problem: ControlProblem, _ line: Int) {
-        guard !isFull, numbers.insert(line).inserted else { return }
-        lines.append(.init(line: line, field: problem.field, message: problem.detail))
+        add([.init(line: line, field: problem.field, message: problem.detail)])
     }
 
     mutating func add(_ others: [ControlProblem.Line]) {
-        for line in others where !isFull && numbers.insert(line.line).inserted {
+        for line in others where numbers.insert(line.line).inserted && !isFull {
             lines.append(line)
         }
     }
+
+    /// Takes in another's lines, those that it only counted included.
+    mutating func add(_ other: ImportFaults) {
+        add(other.lines)
+        numbers.formUnion(other.numbers)
+        isCut = isCut || other.isCut
+    }
+
+    func has(_ line: Int) -> Bool { numbers.contains(line) }
+
+    /// Notes that there may be more.
+    mutating func cut() { isCut = true }
 
     /// The whole refusal; nil without faults.
     var problem: ControlProblem? {
         guard !lines.isEmpty else { return nil }
         let sorted = lines.sorted { $0.line < $1.line }
         let first = sorted[0]
-        let others = (isFull ? "at least " : "") + "\(sorted.count - 1) more"
-        let more = sorted.count == 1 ? "" : " and \(others)"
+        let rest = numbers.count - 1
+        let more = rest == 0 && !isCut ? "" : " and \(isCut ? "at least " : "")\(rest) more"
         return ControlProblem(
             .unprocessable, "invalid_lines",
             "line \(first.line)\(more) cannot be imported, so nothing was: \(first.message)",

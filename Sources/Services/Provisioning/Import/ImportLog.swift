@@ -11,6 +11,8 @@ struct ImportLog {
     private let rollBack: String
     private var undone: Set<Int64> = []
     private var records: Set<RecordReference> = []
+    /// Customers whose records the import made or changed.
+    private(set) var customers: Set<CustomerID> = []
     private var created: Set<CustomerID> = []
     private var others: [Other] = []
 
@@ -32,6 +34,7 @@ struct ImportLog {
         case request:
             own.append(change.sequence)
             records.insert(record)
+            if let customer = change.customer { customers.insert(customer) }
             if change.kind == .customer, change.action == .create {
                 created.insert(CustomerID(change.id))
             }

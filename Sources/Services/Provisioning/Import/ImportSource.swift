@@ -20,10 +20,26 @@ struct ImportSource: Sendable {
     func apply(
         _ positions: ArraySlice<Int>, to draft: inout ControlDraft, isRehearsal: Bool
     ) throws(ControlProblem) -> ImportTally {
+        let (tally, faults) = try work(positions, on: &draft, isRehearsal: isRehearsal)
+        if let problem = faults.problem { throw problem }
+        return tally
+    }
+
+    /// Lines that are at fault by themselves, however many.
+    func faults(
+        of positions: ArraySlice<Int>, _ draft: ControlDraft
+    ) throws(ControlProblem) -> ImportFaults {
+        var draft = draft
+        return try work(positions, on: &draft, isRehearsal: true).faults
+    }
+
+    private func work(
+        _ positions: ArraySlice<Int>, on draft: inout ControlDraft, isRehearsal: Bool
+    ) throws(ControlProblem) -> (tally: ImportTally, faults: ImportFaults) {
         let codec = draft.codec()
         var tally = ImportTally()
         var faults = ImportFaults()
-        for position in positions where !faults.isFull {
+        for position in positions {
             let line = lines[position]
             do throws(ControlProblem) {
                 let parsed = try ImportLine(body, line.range)
@@ -38,8 +54,7 @@ struct ImportSource: Sendable {
                 faults.add(error, line.number)
             }
         }
-        if let problem = faults.problem { throw problem }
-        return tally
+        return (tally, faults)
     }
 }
 

@@ -45,7 +45,11 @@ package struct StripeEndpoint: Sendable {
         return try await engine.run(context, digest: event.id, webhook: webhook) {
             (draft) throws(ControlProblem) in
             // Again, now that no other command can come between.
-            if try isKnown(event.id) { return Self.answer(["duplicate": .bool(true)]) }
+            if try isKnown(event.id) {
+                // To note it a second time would be a conflict, over and over.
+                draft.webhook = nil
+                return Self.answer(["duplicate": .bool(true)])
+            }
             switch try StripeIntake.apply(event, to: &draft) {
             case .applied: return Self.answer([:])
             case .stale: return Self.answer(["stale": .bool(true)])

@@ -76,7 +76,8 @@ package struct StripeIntake {
             field: "data.object.items")
     }
 
-    /// Whether something later was heard. Within one second, `created` comes first and an end last.
+    /// Whether something later was heard, or the end: what Stripe has cancelled never comes back,
+    /// whatever the clocks say. Within one second, `created` comes first.
     private func isStale(
         _ known: RecordHistory, _ subscription: StripeSubscription,
         _ change: StripeSubscription.Change
@@ -84,8 +85,9 @@ package struct StripeIntake {
         guard let marks = known.latest?["metadata"], let last = seconds(marks[Mark.event]) else {
             return false
         }
-        if event.created.seconds != last { return event.created.seconds < last }
         let wasOver = marks[Mark.status]?.text == StripeSubscription.Status.canceled.rawValue
+        if wasOver, change != .deleted, !subscription.isOver { return true }
+        if event.created.seconds != last { return event.created.seconds < last }
         return change == .created || (wasOver && change != .deleted)
     }
 
