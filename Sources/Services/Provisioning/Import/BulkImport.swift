@@ -14,8 +14,6 @@ package import MeteringPorts
 ///
 /// The same import again goes on behind the last chunk that was committed.
 package struct BulkImport: Sendable {
-    /// More customers than this need `expected_count`.
-    static let unguardedMax = 1_000
     /// Examples in a dry run's answer.
     static let examplesMax = 20
 
@@ -101,13 +99,6 @@ package struct BulkImport: Sendable {
             throw ControlProblem(
                 .conflict, "count_mismatch",
                 "the body has \(count) customers, not \(expected)", field: "expected_count")
-        }
-        if context.expectedCount == nil, count > unguardedMax, !context.isDryRun {
-            throw ControlProblem(
-                .conflict, "count_required",
-                "the body has \(count) customers; above \(unguardedMax) say so with "
-                    + "expected_count=\(count)",
-                field: "expected_count")
         }
     }
 
