@@ -66,15 +66,20 @@ extension ProvisioningService {
         case .createKey: return try await parts.access.create(body, context)
         case .revokeKey(let id): return try await parts.access.revoke(id, context)
         case .mintToken(let customer): return try await parts.tokens.mint(customer, body, context)
-        case .rotateSigningKey:
-            let rotate = parts.tokens.rotate
-            let answer = try await engine.once(context, digest: command.digest) {
-                () throws(ControlProblem) in try await rotate(context)
-            }
-            // Not inside: it runs a command of its own.
-            try await parts.tokens.rotated(answer, context)
-            return answer
+        case .rotateSigningKey: return try await rotateSigningKey(command, context)
         }
+    }
+
+    private func rotateSigningKey(
+        _ command: ControlCommand, _ context: CommandContext
+    ) async throws(ControlProblem) -> ControlAnswer {
+        let rotate = parts.tokens.rotate
+        let answer = try await engine.once(context, digest: command.digest) {
+            () throws(ControlProblem) in try await rotate(context)
+        }
+        // Not inside: it runs a command of its own.
+        try await parts.tokens.rotated(answer, context)
+        return answer
     }
 
     private func run(
