@@ -51,9 +51,4 @@ enum JournalSchema {
         ).hash(headers, value)
         return Int64(bitPattern: hash)
     }
-
-    static func directory(of path: String) -> String {
-        guard let slash = path.lastIndex(of: "/") else { return "." }
-        return slash == path.startIndex ? "/" : String(path[..<slash])
-    }
 }

@@ -21,7 +21,7 @@ final class JournalStore {
     ) throws(SQLError) {
         self.path = path
         self.clock = clock
-        lock = try DirectoryLock(JournalSchema.directory(of: path), file: "journal.lock")
+        lock = try DirectoryLock(besides: path, file: "journal.lock")
         // FULL: a commit that has returned survives a power failure.
         var settings = SQLConnection.Options(synchronous: .full)
         settings.pageBytes = 8_192

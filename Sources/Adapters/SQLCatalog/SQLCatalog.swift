@@ -20,15 +20,10 @@ package final class SQLCatalog: Sendable {
         package init() {}
     }
 
-    private struct Readers {
-        var idle: [SQLConnection]
-        var isClosed = false
-    }
-
     private let path: String
     private let head: Atomic<Int64>
     private let writer: Monitor<CatalogWriter?>
-    private let readers: Monitor<Readers>
+    private let readers: SQLReaders
 
     /// Opens the file, makes or migrates its tables, and takes the exclusive lock `catalog.lock`
     /// in the file's directory.
@@ -42,12 +37,13 @@ package final class SQLCatalog: Sendable {
             } else {
                 writer = Monitor(try Self.openWriter(path, options))
             }
-            var connections: [SQLConnection] = []
-            for _ in 0..<Swift.max(1, options.readConnections) {
-                connections.append(try Self.openReader(path, options.busyTimeoutMilliseconds))
+            readers = try SQLReaders(count: options.readConnections) { () throws(SQLError) in
+                try Self.openReader(path, options.busyTimeoutMilliseconds)
             }
-            head = Atomic(try connections[0].integer("SELECT max(seq) FROM changes") ?? 0)
-            readers = Monitor(Readers(idle: connections))
+            let last = try readers.read { (connection) throws(SQLError) in
+                try connection.integer("SELECT max(seq) FROM changes") ?? 0
+            }
+            head = Atomic(last ?? 0)
         } catch {
             throw ControlStoreError(error)
         }
@@ -56,14 +52,7 @@ package final class SQLCatalog: Sendable {
     /// Waits for a commit under way, then frees everything; idempotent. Later calls throw
     /// `.unavailable`.
     package func close() {
-        let idle = readers.withLock { pool in
-            pool.isClosed = true
-            let idle = pool.idle
-            pool.idle = []
-            return idle
-        }
-        readers.wakeAll()
-        for connection in idle { connection.close() }
+        readers.close()
         writer.withLock { writer in
             writer?.connection.close()
             writer = nil
@@ -133,25 +122,12 @@ package final class SQLCatalog: Sendable {
     func read<Result>(
         _ body: (SQLConnection) throws(SQLError) -> Result
     ) throws(ControlStoreError) -> Result {
-        let taken = readers.wait { pool in
-            pool.isClosed ? .some(nil) : pool.idle.popLast().map(Optional.some)
-        }
-        guard let connection = taken ?? nil else {
-            throw ControlStoreError(code: .unavailable, message: "\(path) is closed")
-        }
-        defer { giveBack(connection) }
         do {
-            return try body(connection)
+            if let result = try readers.read(body) { return result }
         } catch {
             throw ControlStoreError(error)
         }
-    }
-
-    private func giveBack(_ connection: SQLConnection) {
-        readers.withLock { pool in
-            if pool.isClosed { connection.close() } else { pool.idle.append(connection) }
-        }
-        readers.wakeAll()
+        throw ControlStoreError(code: .unavailable, message: "\(path) is closed")
     }
 
     // MARK: opening
@@ -159,7 +135,7 @@ package final class SQLCatalog: Sendable {
     private static func openWriter(
         _ path: String, _ options: Options
     ) throws(SQLError) -> sending CatalogWriter {
-        let lock = try DirectoryLock(directory(of: path), file: "catalog.lock")
+        let lock = try DirectoryLock(besides: path, file: "catalog.lock")
         var settings = SQLConnection.Options(synchronous: .full)
         settings.cacheKibibytes = options.cacheMebibytes * 1_024
         settings.busyTimeoutMilliseconds = options.busyTimeoutMilliseconds
@@ -168,7 +144,7 @@ package final class SQLCatalog: Sendable {
         // all over the indexes, and moving them out after each one would double the writing.
         settings.checkpointPages = 16_000
         let connection = try SQLConnection(path: path, options: settings)
-        try CatalogSchema.migrate(connection)
+        try CatalogSchema.schema.migrate(connection)
         return CatalogWriter(connection: connection, lock: lock)
     }
 
@@ -179,12 +155,7 @@ package final class SQLCatalog: Sendable {
         settings.cacheKibibytes = 8_192
         settings.busyTimeoutMilliseconds = busyTimeoutMilliseconds
         let connection = try SQLConnection(path: path, options: settings)
-        try CatalogSchema.check(connection)
+        try CatalogSchema.schema.check(connection)
         return connection
-    }
-
-    private static func directory(of path: String) -> String {
-        guard let slash = path.lastIndex(of: "/") else { return "." }
-        return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 }

@@ -22,14 +22,9 @@ package final class SQLLedger: Sendable {
         package init() {}
     }
 
-    private struct Readers {
-        var idle: [SQLConnection]
-        var isClosed = false
-    }
-
     private let path: String
     private let writer: Monitor<LedgerWriter?>
-    private let readers: Monitor<Readers>
+    private let readers: SQLReaders
 
     /// Opens the ledger, makes or migrates its tables, and takes the exclusive lock
     /// `ledger.lock` in the file's directory.
@@ -43,11 +38,9 @@ package final class SQLLedger: Sendable {
             } else {
                 writer = Monitor(try Self.openWriter(path, options))
             }
-            var connections: [SQLConnection] = []
-            for _ in 0..<Swift.max(1, options.readConnections) {
-                connections.append(try Self.openReader(path, options))
+            readers = try SQLReaders(count: options.readConnections) { () throws(SQLError) in
+                try Self.openReader(path, options)
             }
-            readers = Monitor(Readers(idle: connections))
         } catch {
             throw LedgerError(error)
         }
@@ -56,14 +49,7 @@ package final class SQLLedger: Sendable {
     /// Waits for a commit under way, then frees everything; idempotent. Later calls throw
     /// `.unavailable`.
     package func close() {
-        let idle = readers.withLock { pool in
-            pool.isClosed = true
-            let idle = pool.idle
-            pool.idle = []
-            return idle
-        }
-        readers.wakeAll()
-        for connection in idle { connection.close() }
+        readers.close()
         writer.withLock { writer in
             writer?.connection.close()
             writer = nil
@@ -116,25 +102,12 @@ package final class SQLLedger: Sendable {
     func read<Result>(
         _ body: (SQLConnection) throws(SQLError) -> Result
     ) throws(LedgerError) -> Result {
-        let taken = readers.wait { pool in
-            pool.isClosed ? .some(nil) : pool.idle.popLast().map(Optional.some)
-        }
-        guard let connection = taken ?? nil else {
-            throw LedgerError(code: .unavailable, message: "the ledger \(path) is closed")
-        }
-        defer { giveBack(connection) }
         do {
-            return try body(connection)
+            if let result = try readers.read(body) { return result }
         } catch {
             throw LedgerError(error)
         }
-    }
-
-    private func giveBack(_ connection: SQLConnection) {
-        readers.withLock { pool in
-            if pool.isClosed { connection.close() } else { pool.idle.append(connection) }
-        }
-        readers.wakeAll()
+        throw LedgerError(code: .unavailable, message: "the ledger \(path) is closed")
     }
 
     // MARK: opening
@@ -142,7 +115,7 @@ package final class SQLLedger: Sendable {
     private static func openWriter(
         _ path: String, _ options: Options
     ) throws(SQLError) -> sending LedgerWriter {
-        let lock = try DirectoryLock(directory(of: path), file: "ledger.lock")
+        let lock = try DirectoryLock(besides: path, file: "ledger.lock")
         var settings = SQLConnection.Options(synchronous: .normal)
         settings.cacheKibibytes = options.cacheMebibytes * 1_024
         settings.busyTimeoutMilliseconds = options.busyTimeoutMilliseconds
@@ -151,7 +124,7 @@ package final class SQLLedger: Sendable {
         // over the tables, and moving them out after each one would double the writing.
         settings.checkpointPages = 16_000
         let connection = try SQLConnection(path: path, options: settings)
-        try LedgerSchema.migrate(connection)
+        try LedgerSchema.schema.migrate(connection)
         return LedgerWriter(connection: connection, lock: lock)
     }
 
@@ -162,13 +135,8 @@ package final class SQLLedger: Sendable {
         settings.cacheKibibytes = 8_192
         settings.busyTimeoutMilliseconds = options.busyTimeoutMilliseconds
         let connection = try SQLConnection(path: path, options: settings)
-        try LedgerSchema.check(connection)
+        try LedgerSchema.schema.check(connection)
         return connection
-    }
-
-    private static func directory(of path: String) -> String {
-        guard let slash = path.lastIndex(of: "/") else { return "." }
-        return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
     private static func notWritable(_ path: String) -> LedgerError {

@@ -33,6 +33,14 @@ package protocol LedgerQueries: AnyObject, Sendable {
     ) throws(LedgerError) -> [AdmissionRecord]
     /// No usage on record lies before this instant; nil when there is none at all.
     func usageBegins() throws(LedgerError) -> Timestamp?
+    /// What became of crossings, in order: the outbox that alerts are made from.
+    func crossingChanges(
+        after sequence: Int64, limit: Int
+    ) throws(LedgerError) -> [CrossingChange]
+    /// Adjustments in the order of their recording, with their sequence.
+    func adjustments(
+        after sequence: Int64, limit: Int
+    ) throws(LedgerError) -> [(sequence: Int64, adjustment: Adjustment)]
 }
 
 /// For ledgers that look nothing up faster than by their lists.
@@ -57,6 +65,25 @@ extension LedgerQueries {
     }
 
     package func usageBegins() throws(LedgerError) -> Timestamp? { .distantPast }
+
+    package func crossingChanges(
+        after sequence: Int64, limit: Int
+    ) throws(LedgerError) -> [CrossingChange] {
+        try crossings(customer: nil, since: nil, after: sequence, limit: limit).map {
+            CrossingChange(
+                sequence: $0.sequence, kind: .reached, ordinal: 1, at: $0.crossing.crossedAt,
+                crossing: $0)
+        }
+    }
+
+    package func adjustments(
+        after sequence: Int64, limit: Int
+    ) throws(LedgerError) -> [(sequence: Int64, adjustment: Adjustment)] {
+        let all = try adjustments(customer: nil).enumerated().map {
+            (sequence: Int64($0.offset + 1), adjustment: $0.element)
+        }
+        return Array(all.filter { $0.sequence > sequence }.prefix(limit))
+    }
 }
 
 /// What a change of contracts makes of usage on record; written whole or not at all.

@@ -36,6 +36,13 @@ package final class DirectoryLock: Sendable {
         Self.write("\(getpid())", to: opened)
     }
 
+    /// Locks `file` in the directory of the file at `path`.
+    package convenience init(besides path: String, file: String) throws(SQLError) {
+        let slash = path.lastIndex(of: "/")
+        let directory = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+        try self.init(directory, file: file)
+    }
+
     deinit { closeFile(descriptor) }
 
     /// The holder's process id, only for the message.

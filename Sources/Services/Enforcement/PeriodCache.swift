@@ -51,6 +51,7 @@ final class PeriodCache: Sendable {
             case .month: 4
             case .year: 5
             case .lifetime: 6
+            case .quarter: 7
             }
         switch rule.anchor {
         case .calendar: return mixed(zone ^ unit)

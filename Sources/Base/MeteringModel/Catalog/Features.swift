@@ -45,10 +45,13 @@ public struct MeteredEntitlement: Hashable, Sendable {
     public var grace: Grace?
     /// Soft quotas: units past the limit at which usage stops after all; nil: never.
     public var overageMax: Int64?
+    /// Nil: usage costs nothing.
+    public var price: UsagePrice?
     public init(
         limit: Limit, period: PeriodUnit, anchor: Anchor = .calendar, thresholds: [Threshold] = [],
         enforcement: EnforcementMode = .hard, onOutage: OutagePolicy = .closed,
-        durability: AdmissionDurability = .logged, grace: Grace? = nil, overageMax: Int64? = nil
+        durability: AdmissionDurability = .logged, grace: Grace? = nil, overageMax: Int64? = nil,
+        price: UsagePrice? = nil
     ) {
         self.limit = limit
         self.period = period
@@ -59,6 +62,7 @@ public struct MeteredEntitlement: Hashable, Sendable {
         self.durability = durability
         self.grace = grace
         self.overageMax = overageMax
+        self.price = price
     }
 }
 
@@ -86,10 +90,16 @@ public struct SeatEntitlement: Hashable, Sendable {
     public var mode: Mode
     /// A concurrent seat whose holder was silent for so long is free again, seconds.
     public var heartbeatSeconds: Int64
-    public init(seats: Limit, mode: Mode = .named, heartbeatSeconds: Int64 = 300) {
+    /// For each seat, per billing cycle of the subscription.
+    public var price: RecurringPrice?
+    public init(
+        seats: Limit, mode: Mode = .named, heartbeatSeconds: Int64 = 300,
+        price: RecurringPrice? = nil
+    ) {
         self.seats = seats
         self.mode = mode
         self.heartbeatSeconds = heartbeatSeconds
+        self.price = price
     }
 }
 

@@ -21,9 +21,14 @@ public struct PlanDefinition: Hashable, Sendable {
     public var product: ProductKey
     public var entitlements: [FeatureKey: EntitlementDefinition]
     public var bindings: [FeatureKey: Binding]
+    /// Of all its prices; nil for a plan that has none.
+    public var currency: Currency?
+    /// Per billing cycle.
+    public var fee: RecurringPrice?
     public init(
         key: PlanKey, version: Int = 0, name: String? = nil, product: ProductKey = .default,
-        entitlements: [FeatureKey: EntitlementDefinition], bindings: [FeatureKey: Binding] = [:]
+        entitlements: [FeatureKey: EntitlementDefinition], bindings: [FeatureKey: Binding] = [:],
+        currency: Currency? = nil, fee: RecurringPrice? = nil
     ) {
         self.key = key
         self.version = version
@@ -31,6 +36,8 @@ public struct PlanDefinition: Hashable, Sendable {
         self.product = product
         self.entitlements = entitlements
         self.bindings = bindings
+        self.currency = currency
+        self.fee = fee
     }
 }
 
@@ -41,14 +48,21 @@ public struct AddOnDefinition: Hashable, Sendable {
     public var name: String?
     public var product: ProductKey
     public var entitlements: [FeatureKey: EntitlementDefinition]
+    /// Of its fee; nil without one.
+    public var currency: Currency?
+    /// For each, per billing cycle of the subscription.
+    public var fee: RecurringPrice?
     public init(
         key: AddOnKey, name: String? = nil, product: ProductKey = .default,
-        entitlements: [FeatureKey: EntitlementDefinition]
+        entitlements: [FeatureKey: EntitlementDefinition], currency: Currency? = nil,
+        fee: RecurringPrice? = nil
     ) {
         self.key = key
         self.name = name
         self.product = product
         self.entitlements = entitlements
+        self.currency = currency
+        self.fee = fee
     }
 }
 

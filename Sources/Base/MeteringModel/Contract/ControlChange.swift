@@ -6,6 +6,10 @@ public enum RecordKind: String, Sendable, Hashable, Codable, CaseIterable {
     case customer, subscription, override, grant, suspension, revocation, seat
     /// An API key or a signing key, without its secret: kept so that the log says who made it.
     case credential
+    /// Where alerts are delivered to, without its secret.
+    case alertEndpoint = "alert_endpoint"
+    /// What people did about a signal: acknowledged, snoozed, assigned, noted.
+    case signal
 
     /// Records that one customer's entitlements are folded from.
     public static let contract: [RecordKind] = [

@@ -15,12 +15,13 @@ public struct Period: Hashable, Sendable, Codable {
 
 /// How long a quota's period is.
 public enum PeriodUnit: String, Sendable, Hashable, Codable, CaseIterable {
-    case hour, day, week, month, year, lifetime
+    case hour, day, week, month, quarter, year, lifetime
 }
 
 /// Where a quota's periods start.
 public enum PeriodAnchor: Hashable, Sendable {
-    /// On the calendar: the full hour, midnight, Monday, the 1st, 1 January, in the billing zone.
+    /// On the calendar: the full hour, midnight, Monday, the 1st, the 1st of January,
+    /// April, July or October, 1 January, in the billing zone.
     case calendar
     /// At the subscription's start and every unit after it; days 29–31 clamp to the month's end.
     case subscription(start: Timestamp)

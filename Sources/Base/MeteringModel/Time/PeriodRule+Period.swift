@@ -103,6 +103,7 @@ private struct CalendarStarts: PeriodStarts {
             switch unit {
             case .week: CivilDate(daysSinceEpoch: number * 7 - 3)
             case .month: CivilDate(year: 1970, month: 1, day: 1).adding(months: number)
+            case .quarter: CivilDate(year: 1970, month: 1, day: 1).adding(months: number * 3)
             case .year: CivilDate(year: number, month: 1, day: 1)
             case .hour, .day, .lifetime: CivilDate(daysSinceEpoch: number)
             }
@@ -114,6 +115,8 @@ private struct CalendarStarts: PeriodStarts {
         switch unit {
         case .week: return (date.daysSinceEpoch + 3).floorDivided(by: 7)
         case .month: return (date.year - 1970) * 12 + date.month - 1
+        case .quarter:
+            return ((date.year - 1970) * 12 + date.month - 1).floorDivided(by: 3)
         case .year: return date.year
         case .hour, .day, .lifetime: return date.daysSinceEpoch
         }
@@ -147,6 +150,7 @@ private struct SubscriptionStarts: PeriodStarts {
             switch unit {
             case .week: date.adding(days: number * 7)
             case .month: date.adding(months: number)
+            case .quarter: date.adding(months: number * 3)
             case .year: date.adding(months: number * 12)
             case .hour, .day, .lifetime: date.adding(days: number)
             }
@@ -161,6 +165,9 @@ private struct SubscriptionStarts: PeriodStarts {
         switch unit {
         case .week: return days.floorDivided(by: 7)
         case .month: return (current.year - date.year) * 12 + current.month - date.month
+        case .quarter:
+            return ((current.year - date.year) * 12 + current.month - date.month)
+                .floorDivided(by: 3)
         case .year: return current.year - date.year
         case .hour, .day, .lifetime: return days
         }

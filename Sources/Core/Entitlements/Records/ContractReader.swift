@@ -30,7 +30,9 @@ package struct ContractReader: Sendable {
                 contract.suspensions.append(try held(history) { $0.suspension($1)?.terms })
             case .revocation:
                 contract.revocations.append(try held(history) { $0.revocation($1)?.terms })
-            case .product, .meter, .feature, .plan, .addOn, .integration, .seat, .credential: break
+            case .product, .meter, .feature, .plan, .addOn, .integration, .seat, .credential,
+                .alertEndpoint, .signal:
+                break
             }
         }
         return contract

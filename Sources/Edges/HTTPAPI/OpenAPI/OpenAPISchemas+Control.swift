@@ -5,7 +5,7 @@ extension OpenAPISchemas {
         "Limit":{"description":"Integer, decimal string, or \"unlimited\".",
           "anyOf":[{"type":"integer"},{"type":"string"}]},
         "PeriodUnit":{"type":"string",
-          "enum":["hour","day","week","month","year","lifetime"]},
+          "enum":["hour","day","week","month","quarter","year","lifetime"]},
         "OnOutage":{"description":"What is admitted while usage cannot be known.","anyOf":[
           {"type":"string","enum":["closed","open"]},
           {"type":"object","properties":{"last_known":{"type":"string",

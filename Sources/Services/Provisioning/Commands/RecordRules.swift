@@ -10,7 +10,7 @@ enum RecordRules {
         switch kind {
         case .product, .meter, .feature, .plan, .addOn: "key"
         case .integration, .customer, .subscription, .override, .grant, .suspension, .revocation,
-            .seat, .credential:
+            .seat, .credential, .alertEndpoint, .signal:
             "id"
         }
     }
@@ -39,7 +39,8 @@ enum RecordRules {
         case .suspension: return try freeID(kind, "su", &draft)
         case .revocation: return try freeID(kind, "rv", &draft)
         case .integration: return "stripe"
-        case .product, .meter, .feature, .plan, .addOn, .customer, .seat, .credential:
+        case .product, .meter, .feature, .plan, .addOn, .customer, .seat, .credential,
+            .alertEndpoint, .signal:
             throw .invalid("missing", "\(kind.oneWord) needs \"\(member)\"", field: member)
         }
     }
@@ -139,7 +140,8 @@ enum RecordRules {
         case .revocation: fixed = ["customer", "product"]
         case .meter: return try checkMeter(from: before, to: after)
         case .feature: fixed = ["type"]
-        case .product, .plan, .addOn, .integration, .customer, .credential: fixed = []
+        case .product, .plan, .addOn, .integration, .customer, .credential, .alertEndpoint, .signal:
+            fixed = []
         }
         for name in fixed where before[name] != after[name] {
             throw .invalid(
@@ -169,7 +171,7 @@ extension RecordKind {
         switch self {
         case .override, .grant, .suspension, .revocation: true
         case .product, .meter, .feature, .plan, .addOn, .integration, .customer, .subscription,
-            .seat, .credential:
+            .seat, .credential, .alertEndpoint, .signal:
             false
         }
     }

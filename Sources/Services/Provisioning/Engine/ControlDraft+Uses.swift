@@ -18,7 +18,7 @@ extension ControlDraft {
         case .addOn: return try useOfAddOn(AddOnKey(id))
         case .customer: return try useOfCustomer(CustomerID(id), at: instant)
         case .integration, .subscription, .override, .grant, .suspension, .revocation, .seat,
-            .credential:
+            .credential, .alertEndpoint, .signal:
             return nil
         }
     }

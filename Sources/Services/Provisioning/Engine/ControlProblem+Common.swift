@@ -74,7 +74,7 @@ extension RecordKind {
         switch self {
         case .product, .meter, .feature, .plan, .addOn, .integration: true
         case .customer, .subscription, .override, .grant, .suspension, .revocation, .seat,
-            .credential:
+            .credential, .alertEndpoint, .signal:
             false
         }
     }
@@ -83,7 +83,9 @@ extension RecordKind {
     package var isContract: Bool {
         switch self {
         case .customer, .subscription, .override, .grant, .suspension, .revocation: true
-        case .product, .meter, .feature, .plan, .addOn, .integration, .seat, .credential: false
+        case .product, .meter, .feature, .plan, .addOn, .integration, .seat, .credential,
+            .alertEndpoint, .signal:
+            false
         }
     }
 

@@ -1,0 +1,155 @@
+/// A decimal number, mantissa × 10^−scale, exact: money before it is rounded, prices per unit.
+///
+/// Arithmetic is checked: what would leave 128 bits is nil, never wrapped and never rounded.
+/// Numerically equal values are equal and hash alike (the form is normal: no trailing zeros).
+public struct ExactDecimal: Hashable, Sendable {
+    public let mantissa: Int128
+    /// Decimal places, 0 to `scaleMax`.
+    public let scale: Int
+
+    public static let scaleMax = 36
+    public static let zero = ExactDecimal(units: 0, scale: 0)
+
+    /// `units` × 10^−`scale`.
+    /// - Parameter scale: 0 to `scaleMax`.
+    public init(units: Int128, scale: Int) {
+        precondition((0...Self.scaleMax).contains(scale), "a scale is 0 to \(Self.scaleMax)")
+        var (mantissa, scale) = (units, scale)
+        while scale > 0 {
+            let (quotient, remainder) = mantissa.quotientAndRemainder(dividingBy: 10)
+            if remainder != 0 { break }
+            mantissa = quotient
+            scale -= 1
+        }
+        self.mantissa = mantissa
+        self.scale = scale
+    }
+
+    /// Parses `-12`, `0.000002`, `1e-6`; nil when it is not a number or has more digits than fit.
+    public init?(_ text: String) {
+        var digits: Int128 = 0
+        var (places, digitCount, sawPoint, isNegative) = (0, 0, false, false)
+        var rest = Substring(text)
+        if rest.first == "-" {
+            isNegative = true
+            rest = rest.dropFirst()
+        }
+        while let character = rest.first, character != "e", character != "E" {
+            rest = rest.dropFirst()
+            if character == ".", !sawPoint {
+                sawPoint = true
+                continue
+            }
+            guard let byte = character.asciiValue, (0x30...0x39).contains(byte) else { return nil }
+            let (shifted, isOver) = digits.multipliedReportingOverflow(by: 10)
+            let (sum, isOverToo) = shifted.addingReportingOverflow(Int128(byte - 0x30))
+            if isOver || isOverToo { return nil }
+            digits = sum
+            digitCount += 1
+            if sawPoint { places += 1 }
+        }
+        if digitCount == 0 || (sawPoint && places == 0) { return nil }
+        if !rest.isEmpty {
+            guard let exponent = Int(rest.dropFirst()), (-60...60).contains(exponent) else {
+                return nil
+            }
+            places -= exponent
+        }
+        while places < 0 {
+            let (shifted, isOver) = digits.multipliedReportingOverflow(by: 10)
+            if isOver { return nil }
+            digits = shifted
+            places += 1
+        }
+        while places > Self.scaleMax {
+            let (quotient, remainder) = digits.quotientAndRemainder(dividingBy: 10)
+            if remainder != 0 { return nil }
+            digits = quotient
+            places -= 1
+        }
+        self.init(units: isNegative ? -digits : digits, scale: places)
+    }
+
+    /// Plain decimal text, without an exponent: `-0.000002`.
+    public var text: String { text(placesMin: 0) }
+
+    /// The same with at least so many decimal places: `49.00`.
+    public func text(placesMin: Int) -> String {
+        var digits = String(mantissa.magnitude)
+        if digits.utf8.count <= scale {
+            digits = String(repeating: "0", count: scale + 1 - digits.utf8.count) + digits
+        }
+        let whole = digits.dropLast(scale)
+        var places = String(digits.suffix(scale))
+        if places.utf8.count < placesMin {
+            places += String(repeating: "0", count: placesMin - places.utf8.count)
+        }
+        return (mantissa < 0 ? "-" : "") + whole + (places.isEmpty ? "" : "." + places)
+    }
+
+    public var isNegative: Bool { mantissa < 0 }
+    public var isZero: Bool { mantissa == 0 }
+
+    /// Nil when it does not fit.
+    public func adding(_ other: ExactDecimal) -> ExactDecimal? {
+        let places = Swift.max(scale, other.scale)
+        guard let left = units(scale: places), let right = other.units(scale: places) else {
+            return nil
+        }
+        let (sum, isOver) = left.addingReportingOverflow(right)
+        return isOver ? nil : ExactDecimal(units: sum, scale: places)
+    }
+
+    /// Nil when it does not fit.
+    public func subtracting(_ other: ExactDecimal) -> ExactDecimal? { adding(other.negated) }
+
+    public var negated: ExactDecimal { ExactDecimal(units: 0 - mantissa, scale: scale) }
+
+    /// Nil when it does not fit.
+    public func multiplied(by other: ExactDecimal) -> ExactDecimal? {
+        let (product, isOver) = mantissa.multipliedReportingOverflow(by: other.mantissa)
+        if isOver { return nil }
+        var (units, places) = (product, scale + other.scale)
+        while places > Self.scaleMax {
+            let (quotient, remainder) = units.quotientAndRemainder(dividingBy: 10)
+            if remainder != 0 { return nil }
+            units = quotient
+            places -= 1
+        }
+        return ExactDecimal(units: units, scale: places)
+    }
+
+    /// The mantissa at another scale; nil when it does not fit, or would have to be rounded.
+    public func units(scale wanted: Int) -> Int128? {
+        if wanted < scale { return nil }
+        var units = mantissa
+        for _ in scale..<wanted {
+            let (shifted, isOver) = units.multipliedReportingOverflow(by: 10)
+            if isOver { return nil }
+            units = shifted
+        }
+        return units
+    }
+}
+
+extension ExactDecimal: Comparable {
+    public static func < (left: ExactDecimal, right: ExactDecimal) -> Bool {
+        if left.isNegative != right.isNegative { return left.isNegative }
+        let (leftWhole, leftRest) = left.wholeAndRest
+        let (rightWhole, rightRest) = right.wholeAndRest
+        if leftWhole != rightWhole { return leftWhole < rightWhole }
+        // Rests are below one: brought to one scale they fit whatever the whole parts are.
+        let places = Swift.max(left.scale, right.scale)
+        return Self.raised(leftRest, places - left.scale)
+            < Self.raised(rightRest, places - right.scale)
+    }
+
+    private var wholeAndRest: (Int128, Int128) {
+        let divisor = Self.raised(1, scale)
+        return (mantissa / divisor, mantissa % divisor)
+    }
+
+    private static func raised(_ value: Int128, _ places: Int) -> Int128 {
+        (0..<places).reduce(value) { value, _ in value * 10 }
+    }
+}
