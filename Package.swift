@@ -94,6 +94,7 @@ let package = Package(
         floor("Adapters/SQLLedger", ["MeteringModel", "MeteringPorts", "SQLClient", log]),
         floor(
             "Adapters/SQLCatalog", ["MeteringModel", "MeteringPorts", "SQLClient", log, crypto]),
+        floor("Adapters/SQLBilling", ["MeteringModel", "MeteringPorts", "SQLClient"]),
         floor(
             "Adapters/YAMLCatalog",
             [
@@ -111,6 +112,9 @@ let package = Package(
         floor(
             "Services/Enforcement",
             ["MeteringModel", "MeteringPorts", "QuotaEngine", "Entitlements", log]),
+        floor(
+            "Services/Billing",
+            ["MeteringModel", "MeteringPorts", "Entitlements", "Rating", log]),
         floor("Services/Alerting", ["MeteringModel", "MeteringPorts", log]),
         floor(
             "Services/Provisioning",
@@ -127,8 +131,8 @@ let package = Package(
             dependencies: [
                 "MeteringModel", "MeteringPorts", "LockFree", "QuotaEngine", "UsageAggregation",
                 "Entitlements", "EventDecoding", "KafkaEventLog", "JournalEventLog",
-                "RedisCounterStore", "RedisClient", "SQLLedger", "SQLCatalog", "YAMLCatalog",
-                "Metering", "Enforcement", "Alerting", "Provisioning", "HTTPAPI", log, arguments,
+                "RedisCounterStore", "RedisClient", "SQLLedger", "SQLCatalog", "SQLBilling",
+                "YAMLCatalog", "Metering", "Enforcement", "Alerting", "Billing", "Provisioning", "HTTPAPI", log, arguments,
                 tls, crypto,
                 .product(name: "Yams", package: "Yams"),
             ] + nio,
@@ -152,6 +156,13 @@ let package = Package(
             "EntitlementsTests", ["Entitlements", "YAMLCatalog", "MeteringModel", "MeteringPorts"]),
         tests("EventDecodingTests", ["EventDecoding"]),
         tests("SQLCatalogTests", ["SQLCatalog", "SQLClient", "MeteringModel", "MeteringPorts"]),
+        tests("SQLBillingTests", ["SQLBilling", "SQLClient", "MeteringModel", "MeteringPorts"]),
+        tests(
+            "BillingTests",
+            [
+                "Billing", "SQLBilling", "SQLLedger", "Rating", "Entitlements", "YAMLCatalog",
+                "MeteringModel", "MeteringPorts", log,
+            ]),
         tests(
             "ProvisioningTests",
             [
