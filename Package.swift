@@ -79,6 +79,7 @@ let package = Package(
         floor("Core/QuotaEngine", ["MeteringModel", "LockFree"]),
         floor("Core/UsageAggregation", ["MeteringModel"]),
         floor("Core/Entitlements", ["MeteringModel"]),
+        floor("Core/Rating", ["MeteringModel"]),
 
         // L3: drivers, the only importers of C
         floor("Drivers/KafkaClient", ["CLibrdkafka"]),
@@ -154,6 +155,7 @@ let package = Package(
         tests("UsageAggregationTests", ["UsageAggregation", "MeteringModel"]),
         tests(
             "EntitlementsTests", ["Entitlements", "YAMLCatalog", "MeteringModel", "MeteringPorts"]),
+        tests("RatingTests", ["Rating", "MeteringModel"]),
         tests("EventDecodingTests", ["EventDecoding"]),
         tests("SQLCatalogTests", ["SQLCatalog", "SQLClient", "MeteringModel", "MeteringPorts"]),
         tests("SQLBillingTests", ["SQLBilling", "SQLClient", "MeteringModel", "MeteringPorts"]),
