@@ -32,25 +32,25 @@ package actor BillingEngine {
         if floor != nil { return }
         let snapshot = sources.catalog.load()
         let first = try beginning(snapshot)
+        var zones: [String: (rules: TimeZoneRules, begins: Timestamp)] = [:]
         for number in 0..<snapshot.customerCount {
-            try note(snapshot.customer(number), floor: first)
+            let customer = snapshot.customer(number)
+            guard customer.isBilled, let begins = customer.firstSubscription else { continue }
+            let earliest = zones[customer.zone.name]?.begins ?? begins
+            zones[customer.zone.name] = (customer.zone, min(earliest, begins))
+        }
+        for zone in zones.values {
+            try self.zones.add(zone.rules, begins: zone.begins, floor: first, sources.store)
         }
         floor = first
     }
 
-    /// The zone of a customer that may be new.
+    /// Takes in the zone of a customer that is new or has moved. For whoever else is in it, what
+    /// began earlier counts as closed, and is billed by adjustments.
     func note(_ customer: CompiledCustomer, floor: BillingMonth) throws(BillingError) {
-        guard customer.isBilled, zones.zones[customer.zone.name] == nil,
-            let begins = customer.firstSubscription
+        guard zones.zones[customer.zone.name] == nil, let begins = customer.firstSubscription
         else { return }
-        // Earlier months of this zone count as closed; only a look at all tells which is first.
-        let snapshot = sources.catalog.load()
-        let earliest = (0..<snapshot.customerCount).reduce(begins) { earliest, number in
-            let other = snapshot.customer(number)
-            guard other.isBilled, other.zone.name == customer.zone.name else { return earliest }
-            return min(earliest, other.firstSubscription ?? earliest)
-        }
-        try zones.add(customer.zone, begins: earliest, floor: floor, sources.store)
+        try zones.add(customer.zone, begins: begins, floor: floor, sources.store)
     }
 
     /// The first month there is. What happened before the first start is in the statements that
