@@ -79,6 +79,7 @@ let package = Package(
         floor("Core/QuotaEngine", ["MeteringModel", "LockFree"]),
         floor("Core/UsageAggregation", ["MeteringModel"]),
         floor("Core/Entitlements", ["MeteringModel"]),
+        floor("Core/Rating", ["MeteringModel"]),
 
         // L3: drivers, the only importers of C
         floor("Drivers/KafkaClient", ["CLibrdkafka"]),
@@ -94,6 +95,7 @@ let package = Package(
         floor("Adapters/SQLLedger", ["MeteringModel", "MeteringPorts", "SQLClient", log]),
         floor(
             "Adapters/SQLCatalog", ["MeteringModel", "MeteringPorts", "SQLClient", log, crypto]),
+        floor("Adapters/SQLBilling", ["MeteringModel", "MeteringPorts", "SQLClient"]),
         floor(
             "Adapters/YAMLCatalog",
             [
@@ -111,6 +113,9 @@ let package = Package(
         floor(
             "Services/Enforcement",
             ["MeteringModel", "MeteringPorts", "QuotaEngine", "Entitlements", log]),
+        floor(
+            "Services/Billing",
+            ["MeteringModel", "MeteringPorts", "Entitlements", "Rating", log]),
         floor("Services/Alerting", ["MeteringModel", "MeteringPorts", log]),
         floor(
             "Services/Provisioning",
@@ -127,8 +132,8 @@ let package = Package(
             dependencies: [
                 "MeteringModel", "MeteringPorts", "LockFree", "QuotaEngine", "UsageAggregation",
                 "Entitlements", "EventDecoding", "KafkaEventLog", "JournalEventLog",
-                "RedisCounterStore", "RedisClient", "SQLLedger", "SQLCatalog", "YAMLCatalog",
-                "Metering", "Enforcement", "Alerting", "Provisioning", "HTTPAPI", log, arguments,
+                "RedisCounterStore", "RedisClient", "SQLLedger", "SQLCatalog", "SQLBilling",
+                "YAMLCatalog", "Metering", "Enforcement", "Alerting", "Billing", "Provisioning", "HTTPAPI", log, arguments,
                 tls, crypto,
                 .product(name: "Yams", package: "Yams"),
             ] + nio,
@@ -150,8 +155,16 @@ let package = Package(
         tests("UsageAggregationTests", ["UsageAggregation", "MeteringModel"]),
         tests(
             "EntitlementsTests", ["Entitlements", "YAMLCatalog", "MeteringModel", "MeteringPorts"]),
+        tests("RatingTests", ["Rating", "MeteringModel"]),
         tests("EventDecodingTests", ["EventDecoding"]),
         tests("SQLCatalogTests", ["SQLCatalog", "SQLClient", "MeteringModel", "MeteringPorts"]),
+        tests("SQLBillingTests", ["SQLBilling", "SQLClient", "MeteringModel", "MeteringPorts"]),
+        tests(
+            "BillingTests",
+            [
+                "Billing", "SQLBilling", "SQLLedger", "Rating", "Entitlements", "YAMLCatalog",
+                "MeteringModel", "MeteringPorts", log,
+            ]),
         tests(
             "ProvisioningTests",
             [

@@ -25,41 +25,40 @@ public struct ExactDecimal: Hashable, Sendable {
         self.scale = scale
     }
 
-    /// Parses `-12`, `0.000002`, `1e-6`; nil when it is not a number or has more digits than fit.
+    /// Parses `-12`, `0.000002`, `1e-6`; whole text, no spaces, no `+`. Nil when it is not a number,
+    /// or has more digits than fit.
     public init?(_ text: String) {
+        var rest = text.utf8[...]
+        let isNegative = rest.first == UInt8(ascii: "-")
+        if isNegative { rest = rest.dropFirst() }
         var digits: Int128 = 0
-        var (places, digitCount, sawPoint, isNegative) = (0, 0, false, false)
-        var rest = Substring(text)
-        if rest.first == "-" {
-            isNegative = true
+        var (places, digitCount, sawPoint) = (0, 0, false)
+        while let byte = rest.first, byte | 0x20 != UInt8(ascii: "e") {
             rest = rest.dropFirst()
-        }
-        while let character = rest.first, character != "e", character != "E" {
-            rest = rest.dropFirst()
-            if character == ".", !sawPoint {
+            if byte == UInt8(ascii: "."), !sawPoint, digitCount > 0 {
                 sawPoint = true
                 continue
             }
-            guard let byte = character.asciiValue, (0x30...0x39).contains(byte) else { return nil }
-            let (shifted, isOver) = digits.multipliedReportingOverflow(by: 10)
-            let (sum, isOverToo) = shifted.addingReportingOverflow(Int128(byte - 0x30))
-            if isOver || isOverToo { return nil }
+            guard (0x30...0x39).contains(byte), let shifted = Self.shifted(digits, 1) else {
+                return nil
+            }
+            let digit = Int128(byte - 0x30)
+            let (sum, isOver) = shifted.addingReportingOverflow(isNegative ? -digit : digit)
+            if isOver { return nil }
             digits = sum
             digitCount += 1
             if sawPoint { places += 1 }
         }
         if digitCount == 0 || (sawPoint && places == 0) { return nil }
         if !rest.isEmpty {
-            guard let exponent = Int(rest.dropFirst()), (-60...60).contains(exponent) else {
-                return nil
-            }
+            guard let exponent = Int(String(Substring(rest.dropFirst()))),
+                (-Self.exponentMax...Self.exponentMax).contains(exponent)
+            else { return nil }
             places -= exponent
         }
-        while places < 0 {
-            let (shifted, isOver) = digits.multipliedReportingOverflow(by: 10)
-            if isOver { return nil }
-            digits = shifted
-            places += 1
+        if places < 0 {
+            guard let shifted = Self.shifted(digits, -places) else { return nil }
+            (digits, places) = (shifted, 0)
         }
         while places > Self.scaleMax {
             let (quotient, remainder) = digits.quotientAndRemainder(dividingBy: 10)
@@ -67,8 +66,11 @@ public struct ExactDecimal: Hashable, Sendable {
             digits = quotient
             places -= 1
         }
-        self.init(units: isNegative ? -digits : digits, scale: places)
+        self.init(units: digits, scale: places)
     }
+
+    /// Exponents beyond this have no value that fits.
+    private static let exponentMax = 80
 
     /// Plain decimal text, without an exponent: `-0.000002`.
     public var text: String { text(placesMin: 0) }
@@ -101,9 +103,19 @@ public struct ExactDecimal: Hashable, Sendable {
     }
 
     /// Nil when it does not fit.
-    public func subtracting(_ other: ExactDecimal) -> ExactDecimal? { adding(other.negated) }
+    public func subtracting(_ other: ExactDecimal) -> ExactDecimal? {
+        let places = Swift.max(scale, other.scale)
+        guard let left = units(scale: places), let right = other.units(scale: places) else {
+            return nil
+        }
+        let (difference, isOver) = left.subtractingReportingOverflow(right)
+        return isOver ? nil : ExactDecimal(units: difference, scale: places)
+    }
 
-    public var negated: ExactDecimal { ExactDecimal(units: 0 - mantissa, scale: scale) }
+    /// Nil for the smallest mantissa, whose opposite does not fit.
+    public var negated: ExactDecimal? {
+        mantissa == .min ? nil : ExactDecimal(units: -mantissa, scale: scale)
+    }
 
     /// Nil when it does not fit.
     public func multiplied(by other: ExactDecimal) -> ExactDecimal? {
@@ -121,14 +133,19 @@ public struct ExactDecimal: Hashable, Sendable {
 
     /// The mantissa at another scale; nil when it does not fit, or would have to be rounded.
     public func units(scale wanted: Int) -> Int128? {
-        if wanted < scale { return nil }
-        var units = mantissa
-        for _ in scale..<wanted {
-            let (shifted, isOver) = units.multipliedReportingOverflow(by: 10)
+        wanted < scale ? nil : Self.shifted(mantissa, wanted - scale)
+    }
+
+    /// `value` × 10^`places`; nil when it does not fit.
+    private static func shifted(_ value: Int128, _ places: Int) -> Int128? {
+        if value == 0 { return 0 }
+        var value = value
+        for _ in 0..<places {
+            let (shifted, isOver) = value.multipliedReportingOverflow(by: 10)
             if isOver { return nil }
-            units = shifted
+            value = shifted
         }
-        return units
+        return value
     }
 }
 
