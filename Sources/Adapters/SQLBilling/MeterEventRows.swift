@@ -31,10 +31,10 @@ extension StoredMeterEvent {
                 identifier: row.string(at: 1), customer: CustomerID(row.string(at: 2)),
                 meter: MeterKey(row.string(at: 3)), window: row.period(at: 4),
                 revision: Int(row.integer(at: 6)), stripeCustomer: row.string(at: 7),
-                eventName: row.string(at: 8), value: row.integer(at: 9)),
+                eventName: row.string(at: 8), value: row.integer(at: 9),
+                timestamp: row.optionalTimestamp(at: 12)),
             state: state, plannedAt: row.timestamp(at: 10),
-            timestamp: row.optionalTimestamp(at: 12), callCount: Int(row.integer(at: 13)),
-            firstCallAt: row.optionalTimestamp(at: 14),
+            callCount: Int(row.integer(at: 13)), firstCallAt: row.optionalTimestamp(at: 14),
             unknownSince: row.optionalTimestamp(at: 15), dueAt: row.timestamp(at: 16),
             answer: row.optionalString(at: 17), settledAt: row.optionalTimestamp(at: 18),
             resolution: resolution, replacedBy: row.optionalString(at: 23))
@@ -80,8 +80,9 @@ extension SQLConnection {
         let insert = try statement(
             """
             INSERT INTO meter_events (identifier, customer, meter, window_start, window_end,
-                revision, stripe_customer, event_name, value, planned_at, state, call_count, due_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'planned', 0, $10)
+                revision, stripe_customer, event_name, value, planned_at, state, event_time,
+                call_count, due_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'planned', $11, 0, $10)
             """)
         try insert.bind(draft.identifier, at: 1)
         try insert.bind(draft.customer.rawValue, at: 2)
@@ -93,6 +94,7 @@ extension SQLConnection {
         try insert.bind(draft.eventName, at: 8)
         try insert.bind(draft.value, at: 9)
         try insert.bind(instant.microseconds, at: 10)
+        try insert.bind(draft.timestamp?.microseconds, at: 11)
         try insert.run()
     }
 }

@@ -51,9 +51,9 @@ extension SQLBilling {
             case .uncertain(let answer):
                 try connection.settle(sequence, .uncertain, answer, instant)
             case .tooOld(let answer): try connection.settle(sequence, .tooOld, answer, instant)
-            case .notTaken(let answer, let retryAt):
+            case .notTaken(let answer, let calledAt, let retryAt):
                 // What this call had set is undone; an earlier call that may have been taken stays.
-                try connection.postpone(sequence, answer, retryAt, knownSince: instant)
+                try connection.postpone(sequence, answer, retryAt, knownSince: calledAt)
             case .unknown(let answer, let retryAt):
                 try connection.postpone(sequence, answer, retryAt, knownSince: nil)
             }

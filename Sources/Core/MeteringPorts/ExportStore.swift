@@ -68,9 +68,11 @@ package struct MeterEventDraft: Sendable, Hashable {
     package var eventName: String
     /// Whole units as people write quantities; at least 1.
     package var value: Int64
+    /// When Stripe is told that it was; nil: decided before the first call, and fixed from then on.
+    package var timestamp: Timestamp?
     package init(
         identifier: String, customer: CustomerID, meter: MeterKey, window: Period, revision: Int,
-        stripeCustomer: String, eventName: String, value: Int64
+        stripeCustomer: String, eventName: String, value: Int64, timestamp: Timestamp? = nil
     ) {
         self.identifier = identifier
         self.customer = customer
@@ -80,6 +82,7 @@ package struct MeterEventDraft: Sendable, Hashable {
         self.stripeCustomer = stripeCustomer
         self.eventName = eventName
         self.value = value
+        self.timestamp = timestamp
     }
 }
 
@@ -101,8 +104,6 @@ package struct StoredMeterEvent: Sendable, Hashable {
     package var draft: MeterEventDraft
     package var state: State
     package var plannedAt: Timestamp
-    /// Fixed with the first call.
-    package var timestamp: Timestamp?
     package var callCount: Int
     package var firstCallAt: Timestamp?
     /// The first call that Stripe may have taken without our knowing.
@@ -116,7 +117,7 @@ package struct StoredMeterEvent: Sendable, Hashable {
     package var replacedBy: String?
     package init(
         sequence: Int64, draft: MeterEventDraft, state: State, plannedAt: Timestamp,
-        timestamp: Timestamp? = nil, callCount: Int = 0, firstCallAt: Timestamp? = nil,
+        callCount: Int = 0, firstCallAt: Timestamp? = nil,
         unknownSince: Timestamp? = nil, dueAt: Timestamp, answer: String? = nil,
         settledAt: Timestamp? = nil, resolution: MeterEventResolution? = nil,
         replacedBy: String? = nil
@@ -125,7 +126,6 @@ package struct StoredMeterEvent: Sendable, Hashable {
         self.draft = draft
         self.state = state
         self.plannedAt = plannedAt
-        self.timestamp = timestamp
         self.callCount = callCount
         self.firstCallAt = firstCallAt
         self.unknownSince = unknownSince
@@ -141,8 +141,8 @@ package struct StoredMeterEvent: Sendable, Hashable {
 package enum MeterEventOutcome: Sendable, Hashable {
     case sent(answer: String)
     case refused(answer: String)
-    /// Certainly not taken: the same again, later.
-    case notTaken(answer: String, retryAt: Timestamp)
+    /// The call begun at `calledAt` was certainly not taken: the same again, later.
+    case notTaken(answer: String, calledAt: Timestamp, retryAt: Timestamp)
     /// Taken or not: the same again, later, under the same identifier.
     case unknown(answer: String, retryAt: Timestamp)
     case uncertain(answer: String)
