@@ -86,6 +86,12 @@ extension SQLConnection {
         return try query.rows { (row) throws(SQLError) in try ClosedStatement(row: row) }.first
     }
 
+    /// Also without a statement, when the month's charges were billed by adjustments.
+    func isClosed(_ customer: CustomerID, _ month: BillingMonth) throws(SQLError) -> Bool {
+        if try statement(customer, month) != nil { return true }
+        return try !adjustments(customer, month).isEmpty
+    }
+
     func lines(
         _ customer: CustomerID, _ month: BillingMonth
     ) throws(SQLError) -> [StatementLine] {
@@ -123,7 +129,7 @@ private struct StatementWriter {
     /// - Returns: nil, and nothing is written, when the month is closed already.
     func write() throws(BillingStoreError) -> ClosedStatement? {
         do throws(SQLError) {
-            if try connection.statement(closing.customer, closing.month) != nil { return nil }
+            if try connection.isClosed(closing.customer, closing.month) { return nil }
             let lines = closing.lines + (try connection.pendingLines(closing.customer))
             let totals = try Self.totals(lines)
             try insertStatement(lineCount: lines.count, totals)

@@ -9,7 +9,8 @@ package protocol BillingStore: AnyObject, Sendable {
     /// Writes statements with their lines, and attaches to each the adjustments that wait for its
     /// customer. All of them or none, apart from those that are there already: a month of a customer
     /// is closed once.
-    /// - Returns: one for each closing, in its order; nil: that month was closed before.
+    /// - Returns: one for each closing, in its order; nil: that month was closed before, or what it
+    ///   comes to was billed by adjustments.
     func close(
         _ closings: [StatementClosing]
     ) throws(BillingStoreError) -> [ClosedStatement?]

@@ -1,0 +1,146 @@
+import Entitlements
+import MeteringModel
+import MeteringPorts
+
+/// Following what may make closed months wrong: the ledger's adjustments and the control plane's
+/// log. Cursor and marks are written together, so each row is followed once, or once more.
+extension BillingEngine {
+    /// - Returns: how many rows were followed; 0 when there is nothing new.
+    @discardableResult
+    package func follow() throws(BillingError) -> Int {
+        try prepare()
+        return try followLedger() + followContracts()
+    }
+
+    private func followLedger() throws(BillingError) -> Int {
+        let (store, queries) = (sources.store, sources.queries)
+        let cursor = try BillingError.store { () throws(BillingStoreError) in
+            try store.cursor(Cursor.adjustments)
+        }
+        let limit = sources.settings.feedCountMax
+        let rows = try BillingError.ledger { () throws(LedgerError) in
+            try queries.adjustments(after: cursor, limit: limit)
+        }
+        guard let last = rows.last else { return 0 }
+        let snapshot = sources.catalog.load()
+        var marks: [BillingMark] = []
+        for row in rows {
+            guard let customer = snapshot.billed(row.adjustment.key.customer) else { continue }
+            marks += try self.marks(for: row.adjustment, row.sequence, customer)
+        }
+        let found = marks
+        try BillingError.store { () throws(BillingStoreError) in
+            try store.note(found, cursor: (Cursor.adjustments, last.sequence))
+        }
+        return rows.count
+    }
+
+    private func marks(
+        for adjustment: Adjustment, _ sequence: Int64, _ customer: CompiledCustomer
+    ) throws(BillingError) -> [BillingMark] {
+        let cause =
+            adjustment.cause.map {
+                BillingCause(
+                    kind: .contractChange, id: $0.requestID, at: adjustment.recordedAt)
+            }
+            ?? BillingCause(
+                kind: .lateUsage, id: String(sequence), at: adjustment.recordedAt)
+        let end = Timestamp(microseconds: adjustment.key.period.end.microseconds - 1)
+        // What is left of grants follows from all earlier usage.
+        let isCarried = customer.segments.contains { segment in
+            (0..<segment.quotaCount).contains { !segment.grants(ofQuota: $0).isEmpty }
+        }
+        let months = try closedMonths(of: customer, from: end)
+        return
+            (isCarried
+            ? months : Array(months.prefix { $0.period(zone: customer.zone).contains(end) }))
+            .map { BillingMark(customer: customer.id, month: $0, cause: cause) }
+    }
+
+    // MARK: contracts
+
+    private func followContracts() throws(BillingError) -> Int {
+        let (store, contracts) = (sources.store, sources.contracts)
+        let snapshot = sources.catalog.load()
+        let cursor = try BillingError.store { () throws(BillingStoreError) in
+            try store.cursor(Cursor.audit)
+        }
+        if cursor >= snapshot.revision { return 0 }
+        let limit = sources.settings.feedCountMax
+        // What is committed but not in force yet must wait: rated now it would seem to change
+        // nothing.
+        let rows = try BillingError.control { () throws(ControlStoreError) in
+            try contracts.changes(cursor, limit).filter { $0.sequence <= snapshot.revision }
+        }
+        guard let last = rows.last, let floor else { return 0 }
+        var marks: [BillingMark] = []
+        for row in rows {
+            if let customer = row.customer.flatMap({ snapshot.billed($0) }) {
+                try note(customer, floor: floor)
+            }
+            guard let reach = ChangeReach(row) else { continue }
+            let cause = BillingCause(kind: .contractChange, id: row.requestID, at: row.at)
+            switch reach.whose {
+            case .customers(let ids):
+                for customer in snapshot.withAncestors(ids, at: sources.clock.now()) {
+                    marks += try closedMonths(of: customer, from: reach.from)
+                        .map { BillingMark(customer: customer.id, month: $0, cause: cause) }
+                }
+            case .all:
+                let first = max(floor, BillingMonth(containing: reach.from, zone: .utc).previous)
+                try BillingError.store { () throws(BillingStoreError) in
+                    try store.noteAll(from: first, cause, cursor: nil)
+                }
+            }
+        }
+        let found = marks
+        try BillingError.store { () throws(BillingStoreError) in
+            try store.note(found, cursor: (Cursor.audit, last.sequence))
+        }
+        return rows.count
+    }
+
+    /// Closed months, or ones being closed, that end after an instant; ascending.
+    func closedMonths(
+        of customer: CompiledCustomer, from instant: Timestamp
+    ) throws(BillingError) -> [BillingMonth] {
+        guard let floor else { return [] }
+        let store = sources.store
+        let current = BillingMonth(containing: sources.clock.now(), zone: customer.zone)
+        var month = max(floor, BillingMonth(containing: instant, zone: customer.zone))
+        var months: [BillingMonth] = []
+        while month < current {
+            let candidate = month
+            let isClosed =
+                zones.isClosed(customer.zone.name, candidate)
+                ? true
+                : try BillingError.store { () throws(BillingStoreError) in
+                    try store.statement(customer.id, candidate) != nil
+                }
+            if isClosed { months.append(candidate) }
+            month = month.next
+        }
+        return months
+    }
+}
+
+extension CatalogSnapshot {
+    /// A customer that is billed; nil for twins, other environments, and unknown ones.
+    func billed(_ id: CustomerID) -> CompiledCustomer? {
+        guard let number = customerIndex(id) else { return nil }
+        let found = customer(number)
+        return found.isBilled ? found : nil
+    }
+
+    /// Customers and all above them, each once.
+    func withAncestors(_ ids: [CustomerID], at instant: Timestamp) -> [CompiledCustomer] {
+        var found: [Int: CompiledCustomer] = [:]
+        for id in ids {
+            guard let number = customerIndex(id) else { continue }
+            lineage(of: number, at: instant) { ancestor, _ in
+                if ancestor.isBilled { found[ancestor.number] = ancestor }
+            }
+        }
+        return found.values.sorted { $0.id < $1.id }
+    }
+}

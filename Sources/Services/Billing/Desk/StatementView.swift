@@ -1,0 +1,163 @@
+package import Entitlements
+package import MeteringModel
+package import MeteringPorts
+
+/// A customer's month as it is shown, whether it is closed or not.
+package struct StatementView: Sendable {
+    package enum State: String, Sendable, CaseIterable {
+        /// The month goes on.
+        case open
+        /// It is over, and late events still count.
+        case grace
+        case closed
+    }
+    package var customer: CustomerID
+    package var month: BillingMonth
+    package var state: State
+    package var zone: String
+    package var period: Period
+    /// Of a closed month that had something to bill.
+    package var closed: ClosedStatement?
+    /// What is due, then the adjustments.
+    package var lines: [StatementLine]
+    /// Usage of periods that still run: not due yet.
+    package var running: [StatementLine]
+    /// Causes that a closed month is still to be looked at for.
+    package var waiting: [BillingCause]
+
+    /// By currency. Nil when a sum leaves 64 bits.
+    static func totals(_ lines: [StatementLine]) -> [MoneyTotal]? {
+        var sums: [Currency: Int64] = [:]
+        for line in lines {
+            let (sum, isOver) = sums[line.currency, default: 0]
+                .addingReportingOverflow(line.amount)
+            if isOver { return nil }
+            sums[line.currency] = sum
+        }
+        return sums.map { MoneyTotal(currency: $0.key, amount: $0.value) }
+            .sorted { $0.currency < $1.currency }
+    }
+}
+
+/// Makes views: closed months from the store, others as they would be closed now.
+struct StatementViews {
+    let sources: BillingSources
+    let maker: StatementMaker
+
+    /// Nil for a month that has not begun.
+    func view(
+        _ customer: CompiledCustomer, _ month: BillingMonth, in snapshot: CatalogSnapshot
+    ) throws(BillingError) -> StatementView? {
+        let (frame, closed) = try sources.frame(of: customer, month)
+        let (now, store) = (sources.clock.now(), sources.store)
+        if frame.period.start > now { return nil }
+        var view = StatementView(
+            customer: customer.id, month: month, state: .closed, zone: frame.zone.name,
+            period: frame.period, closed: closed, lines: [], running: [], waiting: [])
+        if try isClosed(customer, month, closed) {
+            (view.lines, view.waiting) = try BillingError.store {
+                () throws(BillingStoreError) in
+                (
+                    try store.lines(customer.id, month),
+                    try store.marks(customer.id, month).map(\.mark.cause)
+                )
+            }
+            return view
+        }
+        view.state = frame.hasEnded(by: now) ? .grace : .open
+        let isOpen = view.state == .open
+        let draft = try maker.draft(
+            of: customer, frame,
+            dueBefore: isOpen ? Timestamp(microseconds: now.microseconds + 1) : nil, in: snapshot)
+        view.lines = draft.lines
+        if try isNext(customer, month) {
+            view.lines += try BillingError.store { () throws(BillingStoreError) in
+                try store.pendingLines(customer.id)
+            }
+        }
+        if isOpen {
+            view.running = try maker.running(of: customer, frame, at: now, in: snapshot)
+        }
+        return view
+    }
+
+    /// A month without a statement is closed too, once its zone is: there was nothing to bill.
+    private func isClosed(
+        _ customer: CompiledCustomer, _ month: BillingMonth, _ closed: ClosedStatement?
+    ) throws(BillingError) -> Bool {
+        if closed != nil { return true }
+        let store = sources.store
+        return try BillingError.store { () throws(BillingStoreError) in
+            try store.closedThrough(zone: customer.zone.name).map { month <= $0 } ?? false
+        }
+    }
+
+    /// Whether adjustments that wait would go into this month's statement: the first one open.
+    private func isNext(
+        _ customer: CompiledCustomer, _ month: BillingMonth
+    ) throws(BillingError) -> Bool {
+        let store = sources.store
+        let before = try BillingError.store { () throws(BillingStoreError) in
+            try store.statement(customer.id, month.previous)
+        }
+        return try isClosed(customer, month.previous, before)
+            || customer.firstSubscription.map {
+                BillingMonth(containing: $0, zone: customer.zone) >= month
+            } ?? true
+    }
+}
+
+extension StatementView {
+    /// - Parameter explanation: what is added to a line; nil: nothing.
+    func document(
+        summaryOnly: Bool = false,
+        explanation: (StatementLine) throws(BillingError) -> [String: JSONValue] = { _ in [:] }
+    ) throws(BillingError) -> JSONValue {
+        var members: [String: JSONValue?] = [
+            "customer": .string(customer.rawValue), "month": .string(month.description),
+            "state": .string(state.rawValue), "time_zone": .string(zone),
+            "period": LineDocument.period(period),
+            "totals": try totalsDocument(lines),
+            "line_count": .integer(lines.count),
+            "closed_at": closed.map { LineDocument.time($0.closedAt) },
+            "closed_by": closed.map { .string($0.closedBy) },
+            "reason": closed?.reason.map { .string($0) },
+            "revision": closed.map { .integer($0.revision) },
+            "sequence": closed.map { .integer($0.sequence) },
+        ]
+        if !running.isEmpty { members["so_far_totals"] = try totalsDocument(running) }
+        if !waiting.isEmpty { members["waiting"] = LineDocument.causes(waiting) }
+        if !summaryOnly {
+            members["lines"] = .array(try documents(lines, explanation))
+            if state == .open { members["so_far"] = .array(try documents(running, explanation)) }
+        }
+        return .members(members)
+    }
+
+    private func documents(
+        _ lines: [StatementLine],
+        _ explanation: (StatementLine) throws(BillingError) -> [String: JSONValue]
+    ) throws(BillingError) -> [JSONValue] {
+        var documents: [JSONValue] = []
+        for line in lines {
+            var members = line.document.object ?? [:]
+            for (name, value) in try explanation(line) { members[name] = value }
+            documents.append(.object(members))
+        }
+        return documents
+    }
+
+    private func totalsDocument(_ lines: [StatementLine]) throws(BillingError) -> JSONValue {
+        guard let totals = Self.totals(lines) else {
+            throw BillingError(.unrateable, "the lines add up to more than 64 bits hold")
+        }
+        return .array(
+            totals.map {
+                .object([
+                    "currency": .string($0.currency.code),
+                    "amount": LineDocument.money($0.amount, $0.currency),
+                    "amount_minor": .integer($0.amount),
+                ])
+            })
+    }
+}
