@@ -32,12 +32,12 @@ extension SQLBilling: ExportStore {
                 """
                 SELECT sequence, format, month, customer, digest, line_count, first_line,
                     last_line, exported_by, exported_at
-                FROM export_notes WHERE sequence > $1 \(month == nil ? "" : "AND month = $3")
-                ORDER BY sequence LIMIT $2
+                FROM export_notes WHERE sequence > $1 \(month == nil ? "" : "AND month = $2")
+                ORDER BY sequence LIMIT $\(month == nil ? 2 : 3)
                 """)
             try query.bind(sequence, at: 1)
-            try query.bind(Int64(max(0, limit)), at: 2)
-            if let month { try query.bind(Int64(month.count), at: 3) }
+            if let month { try query.bind(Int64(month.count), at: 2) }
+            try query.bind(Int64(max(0, limit)), at: month == nil ? 2 : 3)
             return try query.rows { row throws(SQLError) in
                 let customer = row.string(at: 3)
                 return (

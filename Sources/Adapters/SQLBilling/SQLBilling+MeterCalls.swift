@@ -27,16 +27,16 @@ extension SQLBilling {
         try writeRows { (connection) throws(SQLError) in
             let update = try connection.statement(
                 """
-                UPDATE meter_events SET call_count = call_count + 1, due_at = $4,
+                UPDATE meter_events SET call_count = call_count + 1, due_at = $1,
                     event_time = coalesce(event_time, $2),
                     first_call_at = coalesce(first_call_at, $3),
                     unknown_since = coalesce(unknown_since, $3)
-                WHERE sequence = $1 AND state = 'planned'
+                WHERE sequence = $4 AND state = 'planned'
                 """)
-            try update.bind(sequence, at: 1)
+            try update.bind(retryAt.microseconds, at: 1)
             try update.bind(timestamp.microseconds, at: 2)
             try update.bind(instant.microseconds, at: 3)
-            try update.bind(retryAt.microseconds, at: 4)
+            try update.bind(sequence, at: 4)
             try update.run()
         }
     }
@@ -88,13 +88,13 @@ extension SQLConnection {
     ) throws(SQLError) {
         let update = try statement(
             """
-            UPDATE meter_events SET state = $2, answer = $3, settled_at = $4
-            WHERE sequence = $1 AND state = 'planned'
+            UPDATE meter_events SET state = $1, answer = $2, settled_at = $3
+            WHERE sequence = $4 AND state = 'planned'
             """)
-        try update.bind(sequence, at: 1)
-        try update.bind(state.rawValue, at: 2)
-        try update.bind(answer, at: 3)
-        try update.bind(at.microseconds, at: 4)
+        try update.bind(state.rawValue, at: 1)
+        try update.bind(answer, at: 2)
+        try update.bind(at.microseconds, at: 3)
+        try update.bind(sequence, at: 4)
         try update.run()
     }
 
@@ -104,14 +104,14 @@ extension SQLConnection {
     ) throws(SQLError) {
         let update = try statement(
             """
-            UPDATE meter_events SET answer = $2, due_at = $3,
-                unknown_since = CASE WHEN unknown_since = $4 THEN NULL ELSE unknown_since END
-            WHERE sequence = $1 AND state = 'planned'
+            UPDATE meter_events SET answer = $1, due_at = $2,
+                unknown_since = CASE WHEN unknown_since = $3 THEN NULL ELSE unknown_since END
+            WHERE sequence = $4 AND state = 'planned'
             """)
-        try update.bind(sequence, at: 1)
-        try update.bind(answer, at: 2)
-        try update.bind(retryAt.microseconds, at: 3)
-        try update.bind(knownSince?.microseconds, at: 4)
+        try update.bind(answer, at: 1)
+        try update.bind(retryAt.microseconds, at: 2)
+        try update.bind(knownSince?.microseconds, at: 3)
+        try update.bind(sequence, at: 4)
         try update.run()
     }
 
@@ -120,19 +120,19 @@ extension SQLConnection {
     ) throws(SQLError) {
         let update = try statement(
             """
-            UPDATE meter_events SET state = $2, resolved_as = $3, resolved_by = $4,
-                resolved_reason = $5, resolved_at = $6, replaced_by = $7,
-                settled_at = coalesce(settled_at, $6)
-            WHERE sequence = $1
+            UPDATE meter_events SET state = $1, resolved_as = $2, resolved_by = $3,
+                resolved_reason = $4, resolved_at = $5, replaced_by = $6,
+                settled_at = coalesce(settled_at, $5)
+            WHERE sequence = $7
             """)
         let state: StoredMeterEvent.State = replacement == nil ? .sent : .replaced
-        try update.bind(sequence, at: 1)
-        try update.bind(state.rawValue, at: 2)
-        try update.bind(resolution.verdict.rawValue, at: 3)
-        try update.bind(resolution.by, at: 4)
-        try update.bind(resolution.reason, at: 5)
-        try update.bind(resolution.at.microseconds, at: 6)
-        try update.bind(optional: replacement?.identifier, at: 7)
+        try update.bind(state.rawValue, at: 1)
+        try update.bind(resolution.verdict.rawValue, at: 2)
+        try update.bind(resolution.by, at: 3)
+        try update.bind(resolution.reason, at: 4)
+        try update.bind(resolution.at.microseconds, at: 5)
+        try update.bind(optional: replacement?.identifier, at: 6)
+        try update.bind(sequence, at: 7)
         try update.run()
     }
 }

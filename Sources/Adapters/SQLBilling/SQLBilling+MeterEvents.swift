@@ -45,20 +45,22 @@ extension SQLBilling {
         state: StoredMeterEvent.State?, customer: CustomerID?, after sequence: Int64, limit: Int
     ) throws(BillingStoreError) -> [StoredMeterEvent] {
         try read { (connection) throws(SQLError) in
+            // Parameters are numbered in the order in which the text names them.
+            let filters = [("state", state?.rawValue), ("customer", customer?.rawValue)]
+                .filter { $0.1 != nil }
             var conditions = ["sequence > $1"]
-            if state != nil { conditions.append("state = $3") }
-            if customer != nil { conditions.append("customer = $\(state == nil ? 3 : 4)") }
+            for filter in filters { conditions.append("\(filter.0) = $\(conditions.count + 1)") }
             let query = try connection.statement(
                 """
                 SELECT \(StoredMeterEvent.columns) FROM meter_events
-                WHERE \(conditions.joined(separator: " AND ")) ORDER BY sequence LIMIT $2
+                WHERE \(conditions.joined(separator: " AND "))
+                ORDER BY sequence LIMIT $\(conditions.count + 1)
                 """)
             try query.bind(sequence, at: 1)
-            try query.bind(Int64(max(0, limit)), at: 2)
-            let filters = [state?.rawValue, customer?.rawValue].compactMap { $0 }
             for (index, filter) in filters.enumerated() {
-                try query.bind(filter, at: Int32(index + 3))
+                try query.bind(optional: filter.1, at: Int32(index + 2))
             }
+            try query.bind(Int64(max(0, limit)), at: Int32(conditions.count + 1))
             return try query.rows { row throws(SQLError) in try StoredMeterEvent(row: row) }
         }
     }
@@ -89,14 +91,14 @@ extension SQLBilling {
                 """
                 SELECT \(MeterCredit.columns) FROM meter_credits
                 WHERE (customer, meter, month) > ($1, $2, $3)
-                    \(customer == nil ? "" : "AND customer = $5")
-                ORDER BY customer, meter, month LIMIT $4
+                    AND ($4 = '' OR customer = $4)
+                ORDER BY customer, meter, month LIMIT $5
                 """)
             try query.bind(after?.customer.rawValue ?? "", at: 1)
             try query.bind(after?.meter.rawValue ?? "", at: 2)
             try query.bind(after?.month.microseconds ?? .min, at: 3)
-            try query.bind(Int64(max(0, limit)), at: 4)
-            if let customer { try query.bind(customer.rawValue, at: 5) }
+            try query.bind(customer?.rawValue ?? "", at: 4)
+            try query.bind(Int64(max(0, limit)), at: 5)
             return try query.rows { row in MeterCredit(row: row) }
         }
     }

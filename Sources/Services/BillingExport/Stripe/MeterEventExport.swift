@@ -1,5 +1,5 @@
 package import Logging
-package import MeteringModel
+import MeteringModel
 package import MeteringPorts
 
 /// Runs planning and sending: a sweep whenever a window has settled, sending all the time.

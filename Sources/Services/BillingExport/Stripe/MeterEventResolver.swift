@@ -31,15 +31,14 @@ package struct MeterEventResolver: Sendable {
         }
         let resolution = MeterEventResolution(
             verdict: verdict, by: by, reason: reason, at: instant)
+        let replacement: MeterEventDraft?
         do throws(BillingStoreError) {
-            let replacement = verdict == .resend ? try replacement(of: event, at: instant) : nil
+            replacement = verdict == .resend ? try self.replacement(of: event, at: instant) : nil
             try store.resolve(name, resolution, replacement: replacement)
-            return try find(replacement?.identifier ?? name)
-        } catch let error as BillingStoreError {
-            throw ControlProblem(error)
         } catch {
-            throw error
+            throw ControlProblem(error)
         }
+        return try find(replacement?.identifier ?? name)
     }
 
     private func replacement(

@@ -1,5 +1,5 @@
 package import Logging
-package import MeteringModel
+import MeteringModel
 package import MeteringPorts
 import Synchronization
 
