@@ -116,6 +116,7 @@ let package = Package(
         floor(
             "Services/Billing",
             ["MeteringModel", "MeteringPorts", "Entitlements", "Rating", log]),
+        floor("Services/BillingExport", ["MeteringModel", "MeteringPorts", log]),
         floor("Services/Alerting", ["MeteringModel", "MeteringPorts", log]),
         floor(
             "Services/Provisioning",
@@ -158,6 +159,11 @@ let package = Package(
         tests("RatingTests", ["Rating", "MeteringModel"]),
         tests("EventDecodingTests", ["EventDecoding"]),
         tests("SQLCatalogTests", ["SQLCatalog", "SQLClient", "MeteringModel", "MeteringPorts"]),
+        tests(
+            "BillingExportTests",
+            [
+                "BillingExport", "SQLBilling", "SQLClient", "MeteringModel", "MeteringPorts", log,
+            ]),
         tests("SQLBillingTests", ["SQLBilling", "SQLClient", "MeteringModel", "MeteringPorts"]),
         tests(
             "BillingTests",

@@ -8,7 +8,8 @@ enum BillingSchema {
             [statements, statementsByCustomer, statementsByMonth]
                 + [lines, linesByID, linesByCorrection]
                 + [pendingLines, pendingLinesByCustomer]
-                + [marks, marksByDue, cursors, closedMonths, answers]
+                + [marks, marksByDue, cursors, closedMonths, answers],
+            ExportSchema.tables,
         ])
 }
 
