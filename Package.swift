@@ -79,6 +79,7 @@ let package = Package(
         floor("Core/QuotaEngine", ["MeteringModel", "LockFree"]),
         floor("Core/UsageAggregation", ["MeteringModel"]),
         floor("Core/Entitlements", ["MeteringModel"]),
+        floor("Core/Forecasting", ["MeteringModel"]),
         floor("Core/Rating", ["MeteringModel"]),
 
         // L3: drivers, the only importers of C
@@ -153,6 +154,7 @@ let package = Package(
         // Tests, floor by floor
         tests("MeteringModelTests", ["MeteringModel"]),
         tests("LockFreeTests", ["LockFree", "QuotaEngine", "MeteringModel"]),
+        tests("ForecastingTests", ["Forecasting", "MeteringModel"]),
         tests("UsageAggregationTests", ["UsageAggregation", "MeteringModel"]),
         tests(
             "EntitlementsTests", ["Entitlements", "YAMLCatalog", "MeteringModel", "MeteringPorts"]),
