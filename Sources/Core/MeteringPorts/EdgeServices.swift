@@ -195,9 +195,12 @@ package struct UsageReport: Sendable {
     package var timeZone: String
     package var usageCompleteTo: Timestamp?
     package var windows: [Window]
+    /// The cursor of the rest; nil when this is all.
+    package var next: String?
     package init(
         customer: CustomerID, feature: FeatureKey?, meter: MeterKey, unit: String, scale: Int,
-        window: String, timeZone: String, usageCompleteTo: Timestamp?, windows: [Window]
+        window: String, timeZone: String, usageCompleteTo: Timestamp?, windows: [Window],
+        next: String? = nil
     ) {
         self.customer = customer
         self.feature = feature
@@ -208,17 +211,50 @@ package struct UsageReport: Sendable {
         self.timeZone = timeZone
         self.usageCompleteTo = usageCompleteTo
         self.windows = windows
+        self.next = next
+    }
+}
+
+/// A question about a customer's usage.
+package struct UsageQuery: Sendable, Hashable {
+    /// Rows of one answer at most.
+    package static let limitMax = 10_000
+
+    package var customer: CustomerID
+    /// A feature or, with the prefix `meter:`, a meter.
+    package var feature: String
+    /// Nil: the start of the month that goes on.
+    package var from: Timestamp?
+    /// Nil: now.
+    package var to: Timestamp?
+    package var window: UsageWindow
+    package var groupBy: [String]
+    /// Each `dimension:value`. Values of one dimension are alternatives, dimensions must all match.
+    package var filters: [String]
+    package var limit: Int
+    /// The `next` of the answer before, to the same question.
+    package var cursor: String?
+    package init(
+        customer: CustomerID, feature: String, from: Timestamp? = nil, to: Timestamp? = nil,
+        window: UsageWindow = .day, groupBy: [String] = [], filters: [String] = [],
+        limit: Int = limitMax, cursor: String? = nil
+    ) {
+        self.customer = customer
+        self.feature = feature
+        self.from = from
+        self.to = to
+        self.window = window
+        self.groupBy = groupBy
+        self.filters = filters
+        self.limit = limit
+        self.cursor = cursor
     }
 }
 
 package enum UsageWindow: String, Sendable, CaseIterable { case hour, day, month }
 
 package protocol UsageReporting: AnyObject, Sendable {
-    /// `feature` may name a feature or, with the prefix `meter:`, a meter.
-    func usage(
-        customer: CustomerID, feature: String, from: Timestamp?, to: Timestamp?,
-        window: UsageWindow, groupBy: [String]
-    ) throws(QueryError) -> UsageReport
+    func usage(_ query: UsageQuery) throws(QueryError) -> UsageReport
     /// Sorted by share, largest first; `cursor` is the `next` of the page before.
     func nearLimit(
         overBasisPoints: Int64, limit: Int, cursor: String?
@@ -240,7 +276,8 @@ package struct ReconcileReport: Sendable {
         package var customer: String
         package var meter: String
         package var period: Period?
-        /// `ledger`, `rollups`, `counters` or `redis`.
+        /// `ledger`, `rollups`, `rollups_hour`, `rollups_day`, `rollups_month`, `counters` or
+        /// `redis`.
         package var store: String
         package var recounted: Int64
         package var stored: Int64
@@ -288,7 +325,11 @@ package struct ReconcileReport: Sendable {
 }
 
 package struct QueryError: Error, Sendable, CustomStringConvertible {
-    package enum Code: String, Sendable { case notFound, invalid, unavailable }
+    package enum Code: String, Sendable {
+        case notFound, invalid, unavailable
+        /// Usage of that time is kept in wider windows only.
+        case windowNotKept
+    }
     package var code: Code
     package var message: String
     package init(code: Code, message: String) {
