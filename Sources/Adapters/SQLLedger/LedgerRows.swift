@@ -72,6 +72,7 @@ extension Adjustment {
         customer, meter, period_start, period_end, count, value, recorded_at, request_id, feature,
         scale, limit_before, limit_after, overage_before, overage_after
         """
+    static let columnCount: Int32 = 14
 
     init(row: SQLStatement) {
         var cause: Cause?
@@ -148,6 +149,7 @@ extension StoredCrossing {
         threshold_level, limit_units, used_before, used_after, scale, source, crossed_at,
         resolved_at
         """
+    static let columnCount: Int32 = 15
 
     init(row: SQLStatement) {
         let level = row.integer(at: 7)
@@ -162,6 +164,19 @@ extension StoredCrossing {
                 usedBefore: row.integer(at: 9), usedAfter: row.integer(at: 10),
                 scale: Int(row.integer(at: 11)), source: row.string(at: 12),
                 crossedAt: row.timestamp(at: 13), resolvedAt: row.optionalTimestamp(at: 14)))
+    }
+}
+
+extension CrossingChange {
+    /// `StoredCrossing.columns`, then sequence, kind, ordinal and time of the change.
+    init(row: SQLStatement) {
+        let first = StoredCrossing.columnCount
+        self.init(
+            sequence: row.integer(at: first),
+            // The schema allows no other text.
+            kind: Kind(rawValue: row.string(at: first + 1)) ?? .reached,
+            ordinal: Int(row.integer(at: first + 2)), at: row.timestamp(at: first + 3),
+            crossing: StoredCrossing(row: row))
     }
 }
 

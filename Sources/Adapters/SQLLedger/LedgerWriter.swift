@@ -71,7 +71,7 @@ final class LedgerWriter {
         let changes = try addUsage(batch.usage)
         try addRollups(batch.rollups)
         do throws(SQLError) {
-            let crossings = try addCrossings(of: changes, score)
+            let crossings = try addCrossings(of: changes, at: batch.completeTo, score)
             try addDedupeBlock(batch)
             try addSetAside(batch.setAside)
             try addAdmissions(batch.admissions)
