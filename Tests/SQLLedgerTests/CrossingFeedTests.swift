@@ -101,6 +101,11 @@ struct CrossingFeedTests {
         let path = fixture.directory.file("ledger.db")
         let old = try SQLConnection(path: path, options: .init(synchronous: .normal))
         try old.execute("DROP TABLE crossing_changes")
+        try old.execute("DROP TABLE corrections")
+        try old.execute("DROP INDEX adjustments_by_correction")
+        for column in ["id", "action", "source", "event_id", "reason"] {
+            try old.execute("ALTER TABLE adjustments DROP COLUMN correction_\(column)")
+        }
         try old.execute("UPDATE schema_version SET version = 2")
         old.close()
         try fixture.reopen()

@@ -14,6 +14,7 @@ enum LedgerSchema {
                 + [adjustments, catalogs, planVersions, secrets],
             adjustmentCauses + [adjustmentsByCause, adjustmentsByCustomer, crossingsByPeriod],
             [crossingChanges, pastReachedAndResolved],
+            CorrectionSchema.migration,
         ])
 }
 

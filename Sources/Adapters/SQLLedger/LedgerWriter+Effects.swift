@@ -86,15 +86,17 @@ extension LedgerWriter {
         }
     }
 
-    /// One with a cause that is there already stays: the same change restated again lists nothing
-    /// twice.
+    /// One with a cause, or of a correction, that is there already stays: the same change restated
+    /// again lists nothing twice.
     func addAdjustments(_ adjustments: [Adjustment]) throws(SQLError) {
         let insert = try connection.statement(
             """
             INSERT INTO adjustments (customer, meter, period_start, period_end, count, value,
                 recorded_at, request_id, feature, scale, limit_before, limit_after,
-                overage_before, overage_after)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+                overage_before, overage_after, correction_id, correction_action,
+                correction_source, correction_event_id, correction_reason)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
+                $18, $19)
             ON CONFLICT DO NOTHING
             """)
         for adjustment in adjustments {
@@ -113,6 +115,12 @@ extension LedgerWriter {
             try insert.bind(optional: LimitText.encode(cause?.limitAfter), at: 12)
             try insert.bind(cause?.overageBefore, at: 13)
             try insert.bind(cause?.overageAfter, at: 14)
+            let correction = adjustment.correction
+            try insert.bind(optional: correction?.id, at: 15)
+            try insert.bind(optional: correction?.action.rawValue, at: 16)
+            try insert.bind(optional: correction?.source, at: 17)
+            try insert.bind(optional: correction?.eventID, at: 18)
+            try insert.bind(optional: correction?.reason, at: 19)
             try insert.run()
         }
     }
