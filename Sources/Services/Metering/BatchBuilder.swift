@@ -51,21 +51,23 @@ struct BatchBuilder {
                 start: $0.key.start, dimensions: $0.key.dimensions, aggregation: $0.aggregation,
                 delta: $0.state)
         }
-        batch.dimensionSets = Self.newSets(of: source.fold.cells, dimensions)
+        batch.dimensionSets = Self.newSets(of: source, dimensions)
         batch.adjustments = Array(late.values)
         batch.dedupeMarks = source.marks
         batch.setAside = source.setAside
         batch.admissions = source.admissions
         batch.reservations = source.reservations
+        batch.corrections = corrections(source, dimensions: dimensions)
         return (batch, usage.admittedHere)
     }
 
     /// Each in every batch that has it, whichever is committed first.
     private static func newSets(
-        of cells: [FoldCell], _ dimensions: borrowing DimensionNames
+        of source: PartitionFold, _ dimensions: borrowing DimensionNames
     ) -> [DimensionSet] {
         var sets: Set<DimensionSet> = []
-        for cell in cells {
+        let added = source.corrections.flatMap { $0.added?.fold.cells ?? [] }
+        for cell in source.fold.cells + added {
             guard let new = dimensions.new(cell.key.dimensions) else { continue }
             sets.insert(
                 DimensionSet(meter: new.place.meter, month: new.place.month, hash: new.hash))

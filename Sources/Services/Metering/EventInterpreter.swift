@@ -23,15 +23,22 @@ final class EventInterpreter {
     private let definitions: CompiledDefinitions
     private let decoder: EventDecoder
     private let controlSlot: Int
-    private var pending: [PendingValue] = []
+    private(set) var pending: [PendingValue] = []
     /// The month of append times, and its number since 1970-01.
     private var month = (period: Period(start: .distantPast, end: .distantPast), number: Int32(0))
+    /// What became of events by corrections, for recounts; nil where events are counted for the
+    /// first time, and corrections by themselves.
+    let corrected: CorrectedEvents?
+    /// For events inside of corrections: the decoder is busy with the correction then.
+    private(set) lazy var contentDecoder = EventDecoder(
+        plan: Self.plan(snapshot), maximumBytes: settings.maximumEventBytes)
 
     /// One meter's share of the event at hand, kept until the whole event is known to be good.
-    private struct PendingValue {
+    struct PendingValue {
         var meter: CompiledMeter
         var value: Int64
         var member: UInt64
+        var dimensions: Int32 = 0
     }
 
     /// - Parameters:
@@ -40,9 +47,10 @@ final class EventInterpreter {
     init(
         snapshot: CatalogSnapshot, settings: MeteringSettings, counters: MeteringCounters,
         instance: String, dedupe: consuming DedupeIndex, sets: DimensionSets,
-        cuts: [Timestamp] = []
+        cuts: [Timestamp] = [], corrected: CorrectedEvents? = nil
     ) {
         dimensions = DimensionNames(key: snapshot.hash, sets: sets)
+        self.corrected = corrected
         segments = Segments(snapshot: snapshot, cuts: cuts)
         hash = snapshot.hash
         definitions = snapshot.definitions
@@ -134,24 +142,28 @@ final class EventInterpreter {
             counters.filtered.add(1, ordering: .relaxed)
             return nil
         }
-        if !isFirst(event, at, info, target) { return nil }
+        let fingerprint = Self.fingerprint(event, hash)
+        if !isFirst(fingerprint, content: content(at), info, target) { return nil }
+        counters.counted.add(1, ordering: .relaxed)
+        // Only now: a duplicate takes no room from other sets.
+        numberDimensions(event, info.appendedAt)
+        if let corrected, let fate = corrected.fate(fingerprint, info) {
+            return recount(fate, customer: customer, at: at, into: target)
+        }
         let isLate =
             info.appendedAt.microseconds(since: at)
             > settings.closingGraceSeconds * 1_000_000
         for item in pending {
-            // Only now: a duplicate takes no room from other sets.
-            let dimensions = dimensionNumber(event, item.meter, info.appendedAt)
             add(
                 meter: item.meter.meterIndex, item.meter.aggregation, customer: customer,
-                value: item.value, at: at, member: item.member, dimensions: dimensions,
+                value: item.value, at: at, member: item.member, dimensions: item.dimensions,
                 admitted: 0, admittedHere: 0, isLate: isLate, to: target)
         }
-        counters.counted.add(1, ordering: .relaxed)
         return nil
     }
 
     /// Checks filters and reads values of every meter before any of them is counted.
-    private func collect(
+    func collect(
         _ event: borrowing DecodedEvent, _ meters: [CompiledMeter]
     ) -> EventProblem? {
         pending.removeAll(keepingCapacity: true)
@@ -176,6 +188,13 @@ final class EventInterpreter {
             pending.append(item)
         }
         return nil
+    }
+
+    /// - Parameter appendedAt: its month bounds how many sets are kept apart.
+    func numberDimensions(_ event: borrowing DecodedEvent, _ appendedAt: Timestamp) {
+        for index in pending.indices {
+            pending[index].dimensions = dimensionNumber(event, pending[index].meter, appendedAt)
+        }
     }
 
     private func dimensionNumber(
@@ -211,12 +230,8 @@ final class EventInterpreter {
         return month.number
     }
 
-    /// Whether the identity is new. Content is told apart by time and values.
-    private func isFirst(
-        _ event: borrowing DecodedEvent, _ at: Timestamp, _ info: LogRecordInfo,
-        _ target: PartitionFold
-    ) -> Bool {
-        let fingerprint = Self.fingerprint(event, hash)
+    /// What tells events of one identity apart: time and values.
+    private func content(_ at: Timestamp) -> UInt64 {
         var content = UInt64(bitPattern: at.microseconds)
         for item in pending {
             content =
@@ -224,9 +239,10 @@ final class EventInterpreter {
                 &* 0xbf58_476d_1ce4_e5b9
             content ^= content >> 29
         }
-        return isFirst(fingerprint, content: content, info, target)
+        return content
     }
 
+    /// Whether the identity is new.
     func isFirst(
         _ fingerprint: UInt64, content: UInt64, _ info: LogRecordInfo, _ target: PartitionFold
     ) -> Bool {
@@ -305,6 +321,11 @@ final class EventInterpreter {
         // Identity is (source, id); the source's hash is mixed in with its length by KeyHash.
         let source = event.withAttribute(.source) { hash.hash($0) }
         let id = event.withAttribute(.id) { hash.hash($0) }
+        return fingerprint(source: source, id: id)
+    }
+
+    /// - Parameters: the hashes of both texts.
+    static func fingerprint(source: UInt64, id: UInt64) -> UInt64 {
         var mixed = (source ^ 0x9e37_79b9_7f4a_7c15) &* 0xff51_afd7_ed55_8ccd
         mixed ^= mixed >> 33
         mixed = (mixed &+ id) &* 0xc4ce_b9fe_1a85_ec53
