@@ -92,6 +92,7 @@ let package = Package(
         floor(
             "Adapters/RedisCounterStore", ["MeteringModel", "MeteringPorts", "RedisClient", log]),
         floor("Adapters/SQLLedger", ["MeteringModel", "MeteringPorts", "SQLClient", log]),
+        floor("Adapters/SQLAlerts", ["MeteringModel", "MeteringPorts", "SQLClient"]),
         floor(
             "Adapters/SQLCatalog", ["MeteringModel", "MeteringPorts", "SQLClient", log, crypto]),
         floor(
@@ -158,6 +159,10 @@ let package = Package(
                 "Provisioning", "SQLCatalog", "YAMLCatalog", "Entitlements", "MeteringModel",
                 "MeteringPorts", log, crypto,
             ]),
+        tests("SQLAlertsTests", ["SQLAlerts", "SQLClient", "MeteringModel", "MeteringPorts"]),
+        tests(
+            "AlertingTests",
+            ["Alerting", "SQLAlerts", "MeteringModel", "MeteringPorts", log]),
         tests("SQLLedgerTests", ["SQLLedger", "SQLClient", "MeteringModel", "MeteringPorts"]),
         tests(
             "EventLogConformanceTests",
