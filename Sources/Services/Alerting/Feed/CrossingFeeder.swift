@@ -9,7 +9,7 @@ package import MeteringPorts
 package final class CrossingFeeder: Sendable {
     static let feed = "crossings"
 
-    private let queries: any LedgerQueries
+    private let changes: CrossingChanges
     private let store: any AlertStore
     private let book: EndpointBook
     private let facts: FactsLookup
@@ -18,11 +18,11 @@ package final class CrossingFeeder: Sendable {
     private let logger: Logger
 
     package init(
-        queries: any LedgerQueries, store: any AlertStore, book: EndpointBook,
+        changes: @escaping CrossingChanges, store: any AlertStore, book: EndpointBook,
         facts: @escaping FactsLookup, clock: WallClock, logger: Logger,
         settings: AlertSettings = AlertSettings()
     ) {
-        self.queries = queries
+        self.changes = changes
         self.store = store
         self.book = book
         self.facts = facts
@@ -38,15 +38,14 @@ package final class CrossingFeeder: Sendable {
         if try store.cursor(of: Self.feed) != nil { return }
         var cursor = FeedCursor(sequence: 0, mark: "")
         repeat {
-            let changes = try queries.crossingChanges(
-                after: cursor.sequence, limit: settings.feedPageSize)
-            if let last = changes.last { cursor = Self.cursor(last) }
-            let items = changes.filter(isRecent).map {
+            let page = try changes(cursor.sequence, settings.feedPageSize)
+            if let last = page.last { cursor = Self.cursor(last) }
+            let items = page.filter(isRecent).map {
                 AlertBatch.Item(message: message(of: $0))
             }
             try store.take(
                 AlertBatch(items: items, feed: Self.feed, cursor: cursor, at: clock.now()))
-            if changes.count < settings.feedPageSize { return }
+            if page.count < settings.feedPageSize { return }
         } while true
     }
 
@@ -54,32 +53,28 @@ package final class CrossingFeeder: Sendable {
     /// - Returns: whether there may be more at once.
     package func pump() throws(LedgerError) -> Bool {
         var cursor = try store.cursor(of: Self.feed) ?? FeedCursor(sequence: 0, mark: "")
-        var changes: [CrossingChange]
+        // From the entry at the cursor on: is it the one that was there?
+        var page = try changes(max(0, cursor.sequence - 1), settings.feedPageSize)
         if cursor.sequence > 0 {
-            // From the entry at the cursor on: is it the one that was there?
-            changes = try queries.crossingChanges(
-                after: cursor.sequence - 1, limit: settings.feedPageSize)
-            if let first = changes.first, Self.cursor(first) == cursor {
-                changes.removeFirst()
+            if let first = page.first, Self.cursor(first) == cursor {
+                page.removeFirst()
             } else {
                 logger.notice("the ledger was made anew: its crossings are read from the start")
                 cursor = FeedCursor(sequence: 0, mark: "")
-                changes = try queries.crossingChanges(after: 0, limit: settings.feedPageSize)
-                if changes.isEmpty {
+                page = try changes(0, settings.feedPageSize)
+                if page.isEmpty {
                     try store.take(
                         AlertBatch(items: [], feed: Self.feed, cursor: cursor, at: clock.now()))
                 }
             }
-        } else {
-            changes = try queries.crossingChanges(after: 0, limit: settings.feedPageSize)
         }
-        guard let last = changes.last else { return false }
+        guard let last = page.last else { return false }
         let endpoints = book.endpoints().filter(\.isEnabled)
-        let items = changes.filter(isRecent).map { item(of: $0, endpoints) }
+        let items = page.filter(isRecent).map { item(of: $0, endpoints) }
         try store.take(
             AlertBatch(
                 items: items, feed: Self.feed, cursor: Self.cursor(last), at: clock.now()))
-        return changes.count + 1 >= settings.feedPageSize
+        return page.count + 1 >= settings.feedPageSize
     }
 
     /// Older messages are forgotten, so a ledger made anew must not bring them up again.

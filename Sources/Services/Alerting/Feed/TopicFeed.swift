@@ -15,6 +15,20 @@ package struct TopicRecord: Sendable, Hashable {
     }
 }
 
+/// The outbox as it was before feeds had cursors: a mark on each crossing.
+package struct MarkedCrossings: Sendable {
+    /// Oldest first, at most so many.
+    package var undelivered: @Sendable (Int) throws(LedgerError) -> [StoredCrossing]
+    package var markDelivered: @Sendable ([Int64]) throws(LedgerError) -> Void
+    package init(
+        undelivered: @escaping @Sendable (Int) throws(LedgerError) -> [StoredCrossing],
+        markDelivered: @escaping @Sendable ([Int64]) throws(LedgerError) -> Void
+    ) {
+        self.undelivered = undelivered
+        self.markDelivered = markDelivered
+    }
+}
+
 /// Where records go. A port of this service's own, so that it knows no client.
 package protocol TopicProducing: Sendable {
     /// Returns once the topic has them for good, in order.
@@ -26,9 +40,9 @@ package protocol TopicProducing: Sendable {
 package actor TopicFeed {
     private let topic: String
     private let producing: any TopicProducing
-    private let queries: any LedgerQueries
+    private let changes: CrossingChanges
     /// Crossings that an earlier version marked one by one; those left are carried once.
-    private let control: any LedgerControl
+    private let marked: MarkedCrossings
     private let store: any AlertStore
     private let clock: WallClock
     private let logger: Logger
@@ -36,14 +50,14 @@ package actor TopicFeed {
     private var backoffMilliseconds = 250
 
     package init(
-        topic: String, producing: any TopicProducing, queries: any LedgerQueries,
-        control: any LedgerControl, store: any AlertStore, clock: WallClock, logger: Logger,
+        topic: String, producing: any TopicProducing, changes: @escaping CrossingChanges,
+        marked: MarkedCrossings, store: any AlertStore, clock: WallClock, logger: Logger,
         settings: AlertSettings = AlertSettings()
     ) {
         self.topic = topic
         self.producing = producing
-        self.queries = queries
-        self.control = control
+        self.changes = changes
+        self.marked = marked
         self.store = store
         self.clock = clock
         self.logger = logger
@@ -74,20 +88,19 @@ package actor TopicFeed {
             try await carryMarked()
             return true
         }
-        var changes = try queries.crossingChanges(
-            after: max(0, cursor.sequence - 1), limit: pageSize)
+        var page = try changes(max(0, cursor.sequence - 1), pageSize)
         if cursor.sequence > 0 {
-            if let first = changes.first, Self.cursor(first) == cursor {
-                changes.removeFirst()
+            if let first = page.first, Self.cursor(first) == cursor {
+                page.removeFirst()
             } else {
                 logger.notice("the ledger was made anew: \(topic) gets its crossings again")
-                changes = try queries.crossingChanges(after: 0, limit: pageSize)
-                if changes.isEmpty { try move(to: FeedCursor(sequence: 0, mark: "")) }
+                page = try changes(0, pageSize)
+                if page.isEmpty { try move(to: FeedCursor(sequence: 0, mark: "")) }
             }
         }
-        guard let last = changes.last else { return false }
+        guard let last = page.last else { return false }
         try await producing.produce(
-            changes.map { change in
+            page.map { change in
                 TopicRecord(
                     key: change.crossing.crossing.customer.rawValue,
                     id: CrossingDocument.id(change),
@@ -97,7 +110,7 @@ package actor TopicFeed {
                         ).utf8))
             }, to: topic)
         try move(to: Self.cursor(last))
-        return changes.count + 1 >= pageSize
+        return page.count + 1 >= pageSize
     }
 
     /// The first time: what is there now counts as carried, except crossings that are still marked
@@ -105,12 +118,12 @@ package actor TopicFeed {
     private func carryMarked() async throws {
         var start = FeedCursor(sequence: 0, mark: "")
         while true {
-            let page = try queries.crossingChanges(after: start.sequence, limit: pageSize)
+            let page = try changes(start.sequence, pageSize)
             guard let last = page.last else { break }
             start = Self.cursor(last)
         }
         while true {
-            let waiting = try control.undeliveredCrossings(limit: pageSize)
+            let waiting = try marked.undelivered(pageSize)
             if waiting.isEmpty { break }
             try await producing.produce(
                 waiting.map { stored in
@@ -118,7 +131,7 @@ package actor TopicFeed {
                         key: stored.crossing.customer.rawValue, id: stored.crossing.id,
                         value: Array(CrossingDocument.json(stored).utf8))
                 }, to: topic)
-            try control.markDelivered(waiting.map(\.sequence))
+            try marked.markDelivered(waiting.map(\.sequence))
         }
         try move(to: start)
     }
