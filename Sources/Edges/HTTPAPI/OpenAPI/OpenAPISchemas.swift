@@ -3,7 +3,10 @@
 enum OpenAPISchemas {
     static let all =
         "{"
-        + [questions, decisions, events, reports, control, definitions, records, access].joined(
+        + [
+            questions, decisions, events, reports, control, definitions, records, access,
+            alertEndpoints,
+        ].joined(
             separator: ",") + "}"
 
     private static let questions = #"""
