@@ -19,6 +19,10 @@ struct Configuration: Sendable {
     var tlsCertificate: String?
     var tlsKey: String?
     var stripeSecretFile: String?
+    /// What outgoing requests may reach beside https on the public internet: `HOST`, `HOST:PORT`,
+    /// or a network.
+    var outboundAllowed: [String] = []
+    var outboundAuthorityFile: String?
     /// Requests per second and caller to the control plane and the reports; nil: the default.
     var rateLimit: Int?
     /// The same for checks, charges and events; nil: unbounded.
@@ -108,6 +112,12 @@ struct ServeOptions: ParsableArguments {
     @Option(help: "Private key (PEM) of the certificate.") var tlsKey: String?
     @Option(help: "File with the signing secrets of Stripe's webhook, one a line.")
     var stripeWebhookSecretFile: String?
+    @Option(
+        name: .customLong("outbound-allow"),
+        help: "HOST, HOST:PORT or CIDR that webhooks may go to though it is private; repeatable.")
+    var outboundAllowed: [String] = []
+    @Option(help: "Authorities (PEM) of outgoing https requests; the system's when absent.")
+    var outboundCa: String?
     @Option(help: "Control-plane and report requests a second that one caller may make; 200.")
     var rateLimit: Int?
     @Option(help: "Checks, charges and event batches a second that one caller may make; unbounded.")
@@ -149,6 +159,12 @@ struct ServeOptions: ParsableArguments {
         result.tlsCertificate = try value(tlsCertificate, "tls-certificate")
         result.tlsKey = try value(tlsKey, "tls-key")
         result.stripeSecretFile = try value(stripeWebhookSecretFile, "stripe-webhook-secret-file")
+        let inOtherPlaces = try value(nil, "outbound-allow") ?? ""
+        result.outboundAllowed =
+            outboundAllowed.isEmpty
+            ? inOtherPlaces.split(separator: ",").map { $0.filter { $0 != " " } }
+            : outboundAllowed
+        result.outboundAuthorityFile = try value(outboundCa, "outbound-ca")
         func rate(_ flag: Int?, _ name: String) throws -> Int? {
             guard let text = try value(flag.map(String.init), name) else { return nil }
             guard let number = Int(text), (0...1_000_000).contains(number) else {

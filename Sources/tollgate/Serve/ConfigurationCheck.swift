@@ -48,6 +48,7 @@ enum ConfigurationCheck {
             throw ConfigurationError(
                 "--http \(http) and --admin \(admin) are the same port; give each its own")
         }
+        _ = try AlertingParts.allowances(configuration)
         if let url = configuration.redis { try SharedStore.validate(url) }
         if let reason = DataDirectory.obstacle(configuration.dataDirectory) {
             throw DataDirectory.error(configuration.dataDirectory, reason)

@@ -17,12 +17,13 @@ final class OperationsReport: OperationsStatus {
     private let catalog: CurrentCatalog
     private let clock: WallClock
     private let preflight: [(level: String, text: String)]
+    private let alerts: AlertingParts
     private let isServing = Atomic<Bool>(false)
 
     init(
         pipeline: MeteringPipeline, counters: MeteringCounters, gate: QuotaGate,
         shared: SharedCounterSync?, index: NearLimitIndex, catalog: CurrentCatalog,
-        clock: WallClock, preflight: [(level: String, text: String)]
+        clock: WallClock, preflight: [(level: String, text: String)], alerts: AlertingParts
     ) {
         self.pipeline = pipeline
         self.counters = counters
@@ -32,6 +33,7 @@ final class OperationsReport: OperationsStatus {
         self.catalog = catalog
         self.clock = clock
         self.preflight = preflight
+        self.alerts = alerts
     }
 
     func setServing(_ value: Bool) { isServing.store(value, ordering: .releasing) }
@@ -74,6 +76,7 @@ final class OperationsReport: OperationsStatus {
         text.gauge("tollgate_build_info", "Always 1.", [("version", "0.1.0")], 1)
         meteringMetrics(&text)
         gateMetrics(&text)
+        alerts.metrics(&text, now: clock.now())
         return text.rendered
     }
 

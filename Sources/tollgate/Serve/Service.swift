@@ -21,6 +21,7 @@ final class Service: Sendable {
         var ledger: SQLLedger
         var control: ControlParts
         var log: EventLogParts
+        var alerts: AlertingParts
         var pipeline: MeteringPipeline
         var gate: QuotaGate
         var shared: SharedCounterSync?
@@ -50,14 +51,14 @@ final class Service: Sendable {
         let background = BackgroundWork.start(
             control: stores.control, following: following, gate: core.gate, shared: stores.shared,
             recorder: core.recorder,
-            ledger: stores.ledger, log: stores.log, alertsTopic: configuration.alertsTopic,
-            logger: logger)
+            alerts: stores.alerts, logger: logger)
         let addresses =
             "http=\(Configuration.HostPort(host: api.host, port: api.port)) "
             + "admin=\(Configuration.HostPort(host: admin.host, port: admin.port))"
         return Service(
             parts: Parts(
                 ledger: stores.ledger, control: stores.control, log: stores.log,
+                alerts: stores.alerts,
                 pipeline: core.pipeline, gate: core.gate,
                 shared: stores.shared, http: http, operations: core.operations,
                 background: background),
@@ -69,6 +70,7 @@ final class Service: Sendable {
         parts.operations.setServing(false)
         await parts.http.drain(timeout: .seconds(10))
         for task in parts.background { task.cancel() }
+        await parts.alerts.close()
         await parts.gate.drain()
         await parts.log.writer.close()
         await parts.pipeline.stop()

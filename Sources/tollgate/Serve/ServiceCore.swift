@@ -69,7 +69,8 @@ struct ServiceCore: Sendable {
             completeTo: { pipeline.completeTo })
         operations = OperationsReport(
             pipeline: pipeline, counters: counters, gate: gate, shared: stores.shared,
-            index: index, catalog: catalog, clock: clock, preflight: log.preflight)
+            index: index, catalog: catalog, clock: clock, preflight: log.preflight,
+            alerts: stores.alerts)
     }
 
     func makeHTTPServer(_ configuration: Configuration) throws -> HTTPServer {
@@ -84,6 +85,7 @@ struct ServiceCore: Sendable {
         let services = HTTPServices(
             gate: gate, ingest: recorder, reporting: reports, catalog: stores.control.catalog,
             control: stores.control.service(gate: gate, ledger: stores.ledger),
+            alerts: stores.alerts.desk,
             access: stores.control.access, operations: operations, tail: pipeline.tail,
             logger: logger)
         return HTTPServer(services: services, options: options)

@@ -8,12 +8,13 @@ import MeteringPorts
 import SQLLedger
 import YAMLCatalog
 
-/// What holds data, opened: ledger, catalog, event log, shared counters.
+/// What holds data, opened: ledger, catalog, event log, alerts, shared counters.
 struct Stores: Sendable {
     var clock: WallClock
     var ledger: SQLLedger
     var control: ControlParts
     var log: EventLogParts
+    var alerts: AlertingParts
     var shared: SharedCounterSync?
 
     static func open(_ configuration: Configuration, logger: Logger) async throws -> Stores {
@@ -30,9 +31,13 @@ struct Stores: Sendable {
             configuration, hash: try InstallationKey.load(configuration.dataDirectory, ledger),
             clock: clock, logger: logger)
         let log = try await EventLogParts.open(configuration, clock: clock, logger: logger)
+        let alerts = try AlertingParts.open(
+            configuration, control: control, ledger: ledger, log: log, clock: clock,
+            logger: logger)
         let shared = try await openShared(configuration, clock: clock, logger: logger)
         return Stores(
-            clock: clock, ledger: ledger, control: control, log: log, shared: shared)
+            clock: clock, ledger: ledger, control: control, log: log, alerts: alerts,
+            shared: shared)
     }
 
     private static func openShared(

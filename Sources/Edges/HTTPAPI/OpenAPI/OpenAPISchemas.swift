@@ -5,7 +5,7 @@ enum OpenAPISchemas {
         "{"
         + [
             questions, decisions, events, reports, control, definitions, prices, records, access,
-            billing,
+            billing, alertEndpoints, signals,
         ].joined(separator: ",") + "}"
 
     private static let questions = #"""

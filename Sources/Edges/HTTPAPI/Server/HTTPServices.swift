@@ -11,6 +11,8 @@ package struct HTTPServices: Sendable {
     package var control: (any ControlPlane)?
     /// The same.
     package var billing: (any BillingDesk)?
+    /// Nil where there is none: its routes do not exist then.
+    package var alerts: (any AlertDesk)?
     package var access: any AccessControl
     package var operations: any OperationsStatus
     /// Nil where nothing can be watched.
@@ -21,6 +23,7 @@ package struct HTTPServices: Sendable {
         gate: any EntitlementGate, ingest: any EventIngest, reporting: any UsageReporting,
         catalog: any CatalogAdministration, control: (any ControlPlane)? = nil,
         billing: (any BillingDesk)? = nil,
+        alerts: (any AlertDesk)? = nil,
         access: any AccessControl, operations: any OperationsStatus,
         tail: (any EventTailing)? = nil, logger: Logger
     ) {
@@ -30,6 +33,7 @@ package struct HTTPServices: Sendable {
         self.catalog = catalog
         self.control = control
         self.billing = billing
+        self.alerts = alerts
         self.access = access
         self.operations = operations
         self.tail = tail
