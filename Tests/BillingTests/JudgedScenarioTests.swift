@@ -126,7 +126,10 @@ import Testing
         let causes = Set(
             try shop.lines("acme", "2026-11").compactMap(\.correction).flatMap(\.causes)
                 .map(\.kind))
-        #expect(causes == (model == .flat ? [.contractChange] : [.contractChange, .lateUsage]))
+        #expect(
+            causes
+                == (model == .flat
+                    ? [.contractChange] : [.contractChange, .correction, .lateUsage]))
         let check = try await shop.check()
         #expect(check["drift_count"]?.integer == 0, "\(check.canonicalText)")
         #expect(check["waiting_count"]?.integer == 0)

@@ -59,7 +59,9 @@ final class UsageBook: CumulativeUsage {
             return state.events.remove(at: place)
         }
         guard let event else { return }
-        try commit([(event, -event.value, -1)], now: now, tells: tells)
+        let correction = Adjustment.Correction(
+            id: "void-" + id, action: .void, source: "test", eventID: id, reason: "sent twice")
+        try commit([(event, -event.value, -1)], now: now, tells: tells, correction)
     }
 
     /// Rows of periods that a changed contract has, as a restatement makes them.
@@ -110,7 +112,7 @@ final class UsageBook: CumulativeUsage {
 
     private func commit(
         _ changes: [(event: Event, value: Int64, count: Int64)], now: Timestamp,
-        tells: Bool = true
+        tells: Bool = true, _ correction: Adjustment.Correction? = nil
     ) throws {
         var batch = batch(now)
         let snapshot = catalog.load()
@@ -119,9 +121,12 @@ final class UsageBook: CumulativeUsage {
             for key in keys(of: event) {
                 batch.usage.append(
                     UsageDelta(key: key, aggregation: .sum, delta: delta, admitted: 0))
-                if tells, key.period.end.adding(seconds: graceSeconds) <= now {
+                let isLate = key.period.end.adding(seconds: graceSeconds) <= now
+                if tells, isLate || correction != nil {
                     batch.adjustments.append(
-                        Adjustment(key: key, count: count, value: value, recordedAt: now))
+                        Adjustment(
+                            key: key, count: count, value: value, recordedAt: now,
+                            correction: correction))
                 }
             }
             for level in event.levels {

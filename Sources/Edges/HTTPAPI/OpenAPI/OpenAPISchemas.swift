@@ -4,7 +4,8 @@ enum OpenAPISchemas {
     static let all =
         "{"
         + [
-            questions, decisions, events, reports, control, definitions, records, access, billing,
+            questions, decisions, events, reports, control, definitions, prices, records, access,
+            billing,
         ].joined(separator: ",") + "}"
 
     private static let questions = #"""
