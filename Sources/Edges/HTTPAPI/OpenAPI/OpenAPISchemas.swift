@@ -6,6 +6,7 @@ enum OpenAPISchemas {
         + [
             questions, decisions, events, reports, control, definitions, prices, records, access,
             billing, alertEndpoints, signals,
+            billing,
         ].joined(separator: ",") + "}"
 
     private static let questions = #"""
