@@ -45,7 +45,8 @@ final class EmbeddedService: Sendable {
             reader: try journal.makeReader(), ledger: ledger, queries: ledger, catalog: current,
             observer: tracker, settings: settings, counters: counters, instance: instance,
             clock: wall, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
-            limit: board.limits.limit)
+            limit: board.limits.limit,
+            corrections: CorrectionSupport(ledger: ledger, replay: JournalReplay(journal)))
         self.pipeline = pipeline
         let ledger = ledger
         restater = Restater(

@@ -22,6 +22,8 @@ final class MeteringHarness: Sendable {
     let restater: Restater
     let catalog: CurrentCatalog
     let replay: JournalReplay
+    let corrector: EventCorrector
+    let records = MemoryRecords()
 
     init(
         _ folder: String, _ snapshot: CatalogSnapshot, clock: TestClock, ledger name: String = "a"
@@ -44,8 +46,19 @@ final class MeteringHarness: Sendable {
             reader: try journal.makeReader(), ledger: ledger, queries: ledger, catalog: catalog,
             observer: Unobserved(), settings: settings, counters: MeteringCounters(),
             instance: "a", clock: wall, logger: logger,
-            limit: LimitResolver(catalog: catalog, queries: ledger).limit)
+            limit: LimitResolver(catalog: catalog, queries: ledger).limit,
+            corrections: CorrectionSupport(ledger: ledger, replay: JournalReplay(journal)))
         self.pipeline = pipeline
+        corrector = EventCorrector(
+            .init(
+                writer: journal, replay: JournalReplay(journal), queries: ledger,
+                catalog: catalog, records: records, isInTree: { $0.rawValue.hasPrefix($1.rawValue) },
+                owner: { subject, _ in
+                    let snapshot = catalog.load()
+                    return snapshot.customerIndex(ofSubject: subject).map {
+                        snapshot.customer($0).id
+                    }
+                }, clock: wall), settings: settings)
         recorder = EventRecorder(
             writer: journal, queries: ledger, control: ledger, catalog: catalog,
             settings: settings, clock: wall)

@@ -123,7 +123,7 @@ final class CatalogWriter {
         case .customer: try indexCustomer(change.id, from: known?.latest, to: latest)
         case .subscription: try indexSubscription(change.id, from: known?.latest, to: latest)
         case .product, .meter, .feature, .plan, .addOn, .integration, .override, .grant,
-            .suspension, .revocation, .seat, .credential, .alertEndpoint, .signal:
+            .suspension, .revocation, .seat, .credential, .alertEndpoint, .signal, .correction:
             break
         }
     }

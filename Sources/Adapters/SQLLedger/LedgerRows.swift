@@ -70,8 +70,10 @@ enum LimitText {
 extension Adjustment {
     static let columns = """
         customer, meter, period_start, period_end, count, value, recorded_at, request_id, feature,
-        scale, limit_before, limit_after, overage_before, overage_after
+        scale, limit_before, limit_after, overage_before, overage_after, correction_id,
+        correction_action, correction_source, correction_event_id, correction_reason
         """
+    static let columnCount: Int32 = 19
 
     init(row: SQLStatement) {
         var cause: Cause?
@@ -83,12 +85,21 @@ extension Adjustment {
                 limitAfter: row.isNull(at: 11) ? nil : LimitText.decode(row.string(at: 11)),
                 overageBefore: row.integer(at: 12), overageAfter: row.integer(at: 13))
         }
+        var correction: Correction?
+        if !row.isNull(at: 14) {
+            correction = Correction(
+                id: row.string(at: 14),
+                // Nothing else is ever written.
+                action: CorrectionRecord.Action(rawValue: row.string(at: 15)) ?? .void,
+                source: row.string(at: 16), eventID: row.string(at: 17),
+                reason: row.string(at: 18))
+        }
         self.init(
             key: UsageKey(
                 customer: CustomerID(row.string(at: 0)), meter: MeterKey(row.string(at: 1)),
                 period: row.period(at: 2)),
             count: row.integer(at: 4), value: row.integer(at: 5), recordedAt: row.timestamp(at: 6),
-            cause: cause)
+            cause: cause, correction: correction)
     }
 }
 
@@ -148,6 +159,7 @@ extension StoredCrossing {
         threshold_level, limit_units, used_before, used_after, scale, source, crossed_at,
         resolved_at
         """
+    static let columnCount: Int32 = 15
 
     init(row: SQLStatement) {
         let level = row.integer(at: 7)
@@ -162,6 +174,19 @@ extension StoredCrossing {
                 usedBefore: row.integer(at: 9), usedAfter: row.integer(at: 10),
                 scale: Int(row.integer(at: 11)), source: row.string(at: 12),
                 crossedAt: row.timestamp(at: 13), resolvedAt: row.optionalTimestamp(at: 14)))
+    }
+}
+
+extension CrossingChange {
+    /// `StoredCrossing.columns`, then sequence, kind, ordinal and time of the change.
+    init(row: SQLStatement) {
+        let first = StoredCrossing.columnCount
+        self.init(
+            sequence: row.integer(at: first),
+            // The schema allows no other text.
+            kind: Kind(rawValue: row.string(at: first + 1)) ?? .reached,
+            ordinal: Int(row.integer(at: first + 2)), at: row.timestamp(at: first + 3),
+            crossing: StoredCrossing(row: row))
     }
 }
 

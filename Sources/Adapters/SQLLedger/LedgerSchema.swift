@@ -13,6 +13,8 @@ enum LedgerSchema {
                 + [admissions, admissionsByTime, reservations, reservationsOpen]
                 + [adjustments, catalogs, planVersions, secrets],
             adjustmentCauses + [adjustmentsByCause, adjustmentsByCustomer, crossingsByPeriod],
+            [crossingChanges, pastReachedAndResolved],
+            CorrectionSchema.migration,
         ])
 }
 
@@ -201,6 +203,28 @@ private let adjustmentsByCustomer = """
 
 private let crossingsByPeriod = """
     CREATE INDEX crossings_by_period ON crossings (customer, period_end)
+    """
+
+/// The outbox of crossings. `crossing` is the sequence of one, `ordinal` counts its changes.
+private let crossingChanges = """
+    CREATE TABLE crossing_changes (
+        sequence \(SQLType.sequence),
+        crossing \(SQLType.integer) NOT NULL REFERENCES crossings (sequence),
+        kind \(SQLType.text) NOT NULL CHECK (kind IN ('reached', 'resolved', 'reopened')),
+        ordinal \(SQLType.integer) NOT NULL CHECK (ordinal > 0),
+        changed_at \(SQLType.integer) NOT NULL,
+        UNIQUE (crossing, ordinal)
+    ) \(SQLType.strict)
+    """
+
+/// What was recorded before there was a feed, as far as it is known: a crossing that was open
+/// again has forgotten that it had been resolved.
+private let pastReachedAndResolved = """
+    INSERT INTO crossing_changes (crossing, kind, ordinal, changed_at)
+    SELECT sequence, 'reached', 1, crossed_at FROM crossings
+    UNION ALL
+    SELECT sequence, 'resolved', 2, resolved_at FROM crossings WHERE resolved_at IS NOT NULL
+    ORDER BY 4, 1, 3
     """
 
 // MARK: control

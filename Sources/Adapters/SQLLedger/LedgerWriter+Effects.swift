@@ -2,25 +2,9 @@ import MeteringModel
 import MeteringPorts
 import SQLClient
 
-/// What a batch does besides usage and rollups. Everything here is also safe to repeat, so that a
+/// What a batch does besides usage, rollups and crossings. Everything here is also safe to repeat, so that a
 /// batch cut differently on a replay, or a rebuilt ledger, cannot double it.
 extension LedgerWriter {
-    /// Writes the crossings that are not there yet, and returns those.
-    func addCrossings(
-        of changes: [UsageChange], _ score: (UsageChange) -> [Crossing]
-    ) throws(SQLError) -> [Crossing] {
-        let insert = try connection.statement(insertCrossing)
-        var new: [Crossing] = []
-        for change in changes {
-            for crossing in score(change) {
-                try insert.bind(crossing: crossing)
-                if try insert.step() { new.append(crossing) }
-                try insert.run()
-            }
-        }
-        return new
-    }
-
     func addDedupeBlock(_ batch: LedgerBatch) throws(SQLError) {
         if batch.dedupeMarks.isEmpty { return }
         let insert = try connection.statement(
@@ -102,15 +86,17 @@ extension LedgerWriter {
         }
     }
 
-    /// One with a cause that is there already stays: the same change restated again lists nothing
-    /// twice.
+    /// One with a cause, or of a correction, that is there already stays: the same change restated
+    /// again lists nothing twice.
     func addAdjustments(_ adjustments: [Adjustment]) throws(SQLError) {
         let insert = try connection.statement(
             """
             INSERT INTO adjustments (customer, meter, period_start, period_end, count, value,
                 recorded_at, request_id, feature, scale, limit_before, limit_after,
-                overage_before, overage_after)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+                overage_before, overage_after, correction_id, correction_action,
+                correction_source, correction_event_id, correction_reason)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
+                $18, $19)
             ON CONFLICT DO NOTHING
             """)
         for adjustment in adjustments {
@@ -129,62 +115,18 @@ extension LedgerWriter {
             try insert.bind(optional: LimitText.encode(cause?.limitAfter), at: 12)
             try insert.bind(cause?.overageBefore, at: 13)
             try insert.bind(cause?.overageAfter, at: 14)
+            let correction = adjustment.correction
+            try insert.bind(optional: correction?.id, at: 15)
+            try insert.bind(optional: correction?.action.rawValue, at: 16)
+            try insert.bind(optional: correction?.source, at: 17)
+            try insert.bind(optional: correction?.eventID, at: 18)
+            try insert.bind(optional: correction?.reason, at: 19)
             try insert.run()
-        }
-    }
-
-    /// Writes crossings that no usage change made; one that was resolved is open again.
-    func recordCrossings(_ crossings: [Crossing]) throws(SQLError) {
-        let insert = try connection.statement(insertCrossing)
-        let reopen = try connection.statement(
-            "UPDATE crossings SET resolved_at = NULL WHERE id = $1")
-        for crossing in crossings {
-            try insert.bind(crossing: crossing)
-            let isNew = try insert.step()
-            try insert.run()
-            if isNew { continue }
-            try reopen.bind(crossing.id, at: 1)
-            try reopen.run()
-        }
-    }
-
-    /// The first resolution stays.
-    func resolveCrossings(_ ids: [String], at: Timestamp) throws(SQLError) {
-        let update = try connection.statement(
-            "UPDATE crossings SET resolved_at = $1 WHERE id = $2 AND resolved_at IS NULL")
-        for id in ids {
-            try update.bind(at.microseconds, at: 1)
-            try update.bind(id, at: 2)
-            try update.run()
         }
     }
 }
 
 extension SQLStatement {
-    func bind(crossing: Crossing) throws(SQLError) {
-        try bind(crossing.id, at: 1)
-        try bind(crossing.customer.rawValue, at: 2)
-        try bind(crossing.feature.rawValue, at: 3)
-        try bind(crossing.meter.rawValue, at: 4)
-        try bind(crossing.period.start.microseconds, at: 5)
-        try bind(crossing.period.end.microseconds, at: 6)
-        switch crossing.threshold {
-        case .share(let basisPoints):
-            try bind("share", at: 7)
-            try bind(basisPoints, at: 8)
-        case .absolute(let units):
-            try bind("absolute", at: 7)
-            try bind(units, at: 8)
-        }
-        try bind(crossing.limit.finite, at: 9)
-        try bind(crossing.usedBefore, at: 10)
-        try bind(crossing.usedAfter, at: 11)
-        try bind(Int64(crossing.scale), at: 12)
-        try bind(crossing.source, at: 13)
-        try bind(crossing.crossedAt.microseconds, at: 14)
-        try bind(crossing.resolvedAt?.microseconds, at: 15)
-    }
-
     fileprivate func bind(reservation: Reservation) throws(SQLError) {
         try bind(reservation.id, at: 1)
         try bind(reservation.customer.rawValue, at: 2)
@@ -197,12 +139,3 @@ extension SQLStatement {
         try bind(reservation.committed, at: 9)
     }
 }
-
-let insertCrossing = """
-    INSERT INTO crossings (id, customer, feature, meter, period_start, period_end, threshold_kind,
-        threshold_level, limit_units, used_before, used_after, scale, source, crossed_at,
-        resolved_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
-    ON CONFLICT (id) DO NOTHING
-    RETURNING sequence
-    """

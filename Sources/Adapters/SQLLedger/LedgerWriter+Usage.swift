@@ -57,7 +57,7 @@ extension LedgerWriter {
         find.reset()
         var after = before
         let (newAdmitted, overflow) = admitted.addingReportingOverflow(delta.admitted)
-        guard after.merge(delta.delta, delta.aggregation), !overflow else {
+        guard after.merge(delta.delta, delta.aggregation), !overflow, after.count >= 0 else {
             throw .overflow(delta.key.meter)
         }
         try replace.bind(key: delta.key)

@@ -70,14 +70,17 @@ final class LedgerWriter {
         try advance(batch)
         let changes = try addUsage(batch.usage)
         try addRollups(batch.rollups)
+        let corrected = try apply(batch.corrections)
         do throws(SQLError) {
-            let crossings = try addCrossings(of: changes, score)
+            let crossings = try addCrossings(
+                of: changes + corrected, at: batch.completeTo, score)
             try addDedupeBlock(batch)
             try addSetAside(batch.setAside)
             try addAdmissions(batch.admissions)
             try apply(batch.reservations)
             try addAdjustments(batch.adjustments)
-            return LedgerCommit(changes: changes, newCrossings: crossings)
+            return LedgerCommit(
+                changes: changes, corrected: corrected, newCrossings: crossings)
         } catch {
             throw LedgerError(error)
         }

@@ -124,6 +124,34 @@ extension SQLLedger {
         }
     }
 
+    package func crossingChanges(
+        after sequence: Int64, limit: Int
+    ) throws(LedgerError) -> [CrossingChange] {
+        try read { (connection) throws(SQLError) in
+            let query = try connection.statement(crossingChangesText)
+            try query.bind(sequence, at: 1)
+            try query.bind(Int64(max(0, limit)), at: 2)
+            return try query.rows { CrossingChange(row: $0) }
+        }
+    }
+
+    package func adjustments(
+        after sequence: Int64, limit: Int
+    ) throws(LedgerError) -> [(sequence: Int64, adjustment: Adjustment)] {
+        try read { (connection) throws(SQLError) in
+            let query = try connection.statement(
+                """
+                SELECT \(Adjustment.columns), sequence FROM adjustments
+                WHERE sequence > $1 ORDER BY sequence LIMIT $2
+                """)
+            try query.bind(sequence, at: 1)
+            try query.bind(Int64(max(0, limit)), at: 2)
+            return try query.rows {
+                ($0.integer(at: Adjustment.columnCount), Adjustment(row: $0))
+            }
+        }
+    }
+
     /// The start of the earliest hour with usage: all usage is in a rollup of its hour.
     package func usageBegins() throws(LedgerError) -> Timestamp? {
         try read { (connection) throws(SQLError) in
@@ -133,3 +161,12 @@ extension SQLLedger {
         }
     }
 }
+
+private let crossingChangesText = """
+    SELECT \(StoredCrossing.columns), change_sequence, change_kind, ordinal, changed_at
+    FROM (
+        SELECT sequence AS change_sequence, crossing, kind AS change_kind, ordinal, changed_at
+        FROM crossing_changes WHERE sequence > $1 ORDER BY sequence LIMIT $2
+    ) JOIN crossings ON crossings.sequence = crossing
+    ORDER BY change_sequence
+    """

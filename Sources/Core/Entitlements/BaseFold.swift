@@ -11,6 +11,8 @@ struct BaseFold {
         var anchor: Int
         var hasEnded: Bool
         var isTrial: Bool
+        /// Of a metered entitlement that is paid for.
+        var price: FeaturePrice?
     }
 
     private let key: ShapeKey
@@ -67,7 +69,8 @@ struct BaseFold {
                 Offer(
                     product: plan.product, sources: sources, value: value,
                     binding: plan.bindings[feature].flatMap { $0.isEmpty ? nil : $0 },
-                    anchor: part.anchor, hasEnded: part.hasEnded, isTrial: part.isTrial))
+                    anchor: part.anchor, hasEnded: part.hasEnded, isTrial: part.isTrial,
+                    price: Self.price(of: value, plan, part)))
         }
         for held in part.addOns {
             guard let addOn = definitions.addOn(held.key) else { continue }
@@ -80,6 +83,15 @@ struct BaseFold {
                         anchor: part.anchor, hasEnded: false, isTrial: false))
             }
         }
+    }
+
+    private static func price(
+        of value: EntitlementDefinition, _ plan: PlanDefinition, _ part: ShapeKey.Part
+    ) -> FeaturePrice? {
+        guard !part.isTrial, !part.hasEnded, case .metered(let metered) = value,
+            let price = metered.price, let currency = plan.currency
+        else { return nil }
+        return FeaturePrice(price: price, currency: currency, source: source(part))
     }
 
     private func entitlement(_ key: FeatureKey) -> FeatureEntitlement? {
@@ -106,7 +118,7 @@ struct BaseFold {
         return FeatureEntitlement(
             feature: key, number: number, meterIndex: meterIndex, value: value,
             denial: isExpired ? .expired : nil, binding: sum.binding, sources: sum.sources,
-            product: sum.product)
+            product: sum.product, price: sum.price)
     }
 
     private static func isBefore(_ left: Offer, _ right: Offer) -> Bool {

@@ -33,6 +33,7 @@ extension CatalogCompiler {
             for (feature, entitlement) in plan.entitlements.sorted(by: { $0.key < $1.key }) {
                 check(entitlement, of: feature, at: path + ["entitlements", feature.rawValue])
             }
+            checkPrices(of: plan, at: path)
             for feature in plan.bindings.keys.sorted() where plan.entitlements[feature] == nil {
                 issues.add(
                     path + ["entitlements", feature.rawValue],
@@ -54,6 +55,7 @@ extension CatalogCompiler {
             for (feature, entitlement) in addOn.entitlements.sorted(by: { $0.key < $1.key }) {
                 check(entitlement, of: feature, at: path + ["entitlements", feature.rawValue])
             }
+            checkPrices(of: addOn, at: path)
         }
     }
 
@@ -70,6 +72,7 @@ extension CatalogCompiler {
                 issues.add(path, "plan \"\(key)\" belongs to product \"\(plan.product)\"")
             }
         }
+        checkStripeMeters()
         for (price, target) in (catalog.stripe?.prices ?? [:]).sorted(by: { $0.key < $1.key }) {
             let path = ["stripe", "prices", price]
             switch target {

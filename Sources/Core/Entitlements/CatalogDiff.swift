@@ -44,7 +44,7 @@ public enum CatalogDiff {
         return lines
     }
 
-    /// 32 hex digits, the same for the same entitlements on every machine and in every release:
+    /// 32 hex digits, the same for the same entitlements and prices on every machine and in every release:
     /// a plan whose digest changes is a new version of it. Key, name and number take no part.
     public static func contentDigest(of plan: PlanDefinition) -> String {
         // Length-prefixed, so no text can pose as two.
@@ -57,6 +57,9 @@ public enum CatalogDiff {
         }
         if plan.product != .default {
             text += "product \(plan.product.rawValue.utf8.count):\(plan.product)"
+        }
+        for field in CatalogText.fields(plan.currency, plan.fee) {
+            text += "\(field.name) \(field.text.utf8.count):\(field.text)"
         }
         return [KeyHash(k0: 0x706c_616e, k1: 1), KeyHash(k0: 0x706c_616e, k1: 2)].map { key in
             let digits = String(key.hash(text), radix: 16)

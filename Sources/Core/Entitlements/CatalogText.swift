@@ -69,7 +69,7 @@ package struct CatalogText {
     }
 
     func fields(_ plan: PlanDefinition) -> [Field] {
-        sold(plan.name, plan.product)
+        sold(plan.name, plan.product) + Self.fields(plan.currency, plan.fee)
             + plan.entitlements.sorted { $0.key < $1.key }.flatMap { feature, entitlement in
                 let binding = plan.bindings[feature] ?? Binding()
                 return fields(entitlement, of: feature) + Self.fields(binding, of: feature)
@@ -77,7 +77,7 @@ package struct CatalogText {
     }
 
     func fields(_ addOn: AddOnDefinition) -> [Field] {
-        sold(addOn.name, addOn.product)
+        sold(addOn.name, addOn.product) + Self.fields(addOn.currency, addOn.fee)
             + addOn.entitlements.sorted { $0.key < $1.key }.map { feature, entitlement in
                 switch entitlement {
                 case .boolean(let isOn): Field(feature.rawValue, String(isOn))
@@ -97,10 +97,13 @@ package struct CatalogText {
             case .addOn(let key): Field("price \(price)", "add_on \(key)")
             case .seats(let feature): Field("price \(price)", "seats \(feature)")
             }
-        } + [
-            Field("on_payment_failed", stripe.onPaymentFailed.rawValue),
-            Field("failed_attempts", String(stripe.failedAttempts)),
-        ]
+        }
+            + stripe.meters.sorted { $0.key < $1.key }.map { key, target in
+                Field("meter \(key)", "\(target.eventName) per \(target.window.rawValue)")
+            } + [
+                Field("on_payment_failed", stripe.onPaymentFailed.rawValue),
+                Field("failed_attempts", String(stripe.failedAttempts)),
+            ]
     }
 
     private func sold(_ name: String?, _ product: ProductKey) -> [Field] {
@@ -147,6 +150,9 @@ package struct CatalogText {
         if let most = metered.overageMax {
             fields.append(Field("overage_max", DecimalQuantity.text(units: most, scale: scale)))
         }
+        if let price = metered.price {
+            fields.append(Field("price", text(price, scale: scale)))
+        }
         return fields
     }
 
@@ -157,6 +163,7 @@ package struct CatalogText {
         if seats.mode == .concurrent {
             fields.append(Field("heartbeat", "\(seats.heartbeatSeconds)s"))
         }
+        if let price = seats.price { fields.append(Field("price", text(price))) }
         return fields
     }
 
@@ -185,6 +192,7 @@ package struct CatalogText {
                 "seats", text(seats.seats, scale: 0), seats.mode.rawValue,
                 String(seats.heartbeatSeconds),
             ]
+            if let price = seats.price { parts.append("price \(text(price))") }
         }
         if let binding = plan.bindings[feature], !binding.isEmpty {
             parts += ["binding", String(binding.domains.count)] + binding.domains + binding.regions

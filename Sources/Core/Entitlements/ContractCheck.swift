@@ -2,9 +2,9 @@ import MeteringModel
 
 /// What is wrong with one contract by itself.
 struct ContractCheck {
-    private let contract: CustomerContract
-    private let definitions: CompiledDefinitions
-    private let place: ContractPlace
+    let contract: CustomerContract
+    let definitions: CompiledDefinitions
+    let place: ContractPlace
 
     init(
         _ contract: CustomerContract, _ definitions: CompiledDefinitions, _ place: ContractPlace
@@ -20,6 +20,7 @@ struct ContractCheck {
             check(terms, &issues) { place.held(.subscription, index, record.id, $0) }
         }
         checkOverlaps(&issues)
+        checkPrices(&issues)
         for (index, record) in contract.overrides.enumerated() {
             guard let terms = record.terms.steps.last?.value else { continue }
             check(terms, &issues) { place.held(.override, index, record.id, $0) }

@@ -103,7 +103,7 @@ extension ContractFold {
             meterIndex: feature.meter.flatMap { definitions.meterIndex($0) } ?? -1, value: value,
             binding: override.terms.binding ?? own?.binding,
             sources: value.keepsSources ? (own?.sources ?? []) + [source] : [source],
-            product: product)
+            product: product, price: own?.price)
         if let place { entitlements[place] = made } else { entitlements.append(made) }
     }
 
@@ -210,7 +210,7 @@ extension ContractFold {
             meterIndex: feature.meter.flatMap { definitions.meterIndex($0) } ?? -1,
             value: .metered(quota, anchor: anchor), binding: own?.binding,
             sources: (own?.sources ?? []) + grants.map { "grant \($0.id)" },
-            product: product)
+            product: product, price: own?.price)
         if let place { entitlements[place] = made } else { entitlements.append(made) }
     }
 }

@@ -83,6 +83,10 @@ public struct EntitlementSegment: Sendable {
             unit: quota.rule.unit, anchor: .subscription(start: self.anchor(anchor)))
     }
 
+    /// What a quota's usage costs; nil: nothing. The price of the subscription that leads where
+    /// several give the feature.
+    public func price(ofQuota position: Int) -> FeaturePrice? { quotaEntitlement(position).price }
+
     /// The position of a feature's own quota, also while it is suspended; nil when there is none.
     /// - Parameter feature: its number (`CompiledDefinitions.featureNumber`).
     public func quotaPosition(ofFeature feature: Int) -> Int? {

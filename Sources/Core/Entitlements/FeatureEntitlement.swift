@@ -26,12 +26,16 @@ public final class FeatureEntitlement: Sendable {
     public let source: String
     /// Whose subscription gives it.
     public let product: ProductKey
+    /// What usage of a metered feature costs; nil where it costs nothing: the plan has no price, the
+    /// subscription is a trial, or is over.
+    public let price: FeaturePrice?
     /// Of a metered feature on which a limit alone decides.
     public let outline: QuotaOutline?
 
     init(
         feature: FeatureKey, number: Int, meterIndex: Int, value: Value,
-        denial: DecisionReason? = nil, binding: Binding?, sources: [String], product: ProductKey
+        denial: DecisionReason? = nil, binding: Binding?, sources: [String], product: ProductKey,
+        price: FeaturePrice? = nil
     ) {
         self.feature = feature
         self.number = number
@@ -40,6 +44,7 @@ public final class FeatureEntitlement: Sendable {
         self.binding = binding.flatMap { $0.isEmpty ? nil : $0 }
         self.sources = sources
         self.product = product
+        self.price = price
         source = sources.joined(separator: " + ")
         if case .metered(var quota, let anchor) = value {
             quota.source = source
@@ -57,10 +62,12 @@ public final class FeatureEntitlement: Sendable {
         return denial == nil || denial == .suspended
     }
 
+    /// What is suspended keeps its price: it goes on, and so does what it costs.
     func denied(_ reason: DecisionReason, _ sources: [String]) -> FeatureEntitlement {
         FeatureEntitlement(
             feature: feature, number: number, meterIndex: meterIndex, value: value,
-            denial: reason, binding: binding, sources: sources, product: product)
+            denial: reason, binding: binding, sources: sources, product: product,
+            price: reason == .suspended ? price : nil)
     }
 }
 
@@ -70,6 +77,6 @@ extension FeatureEntitlement: Equatable {
         return left.number == right.number && left.meterIndex == right.meterIndex
             && left.value == right.value && left.denial == right.denial
             && left.binding == right.binding && left.sources == right.sources
-            && left.product == right.product
+            && left.product == right.product && left.price == right.price
     }
 }

@@ -9,11 +9,14 @@ package enum ControlEvent {
     package static let admissionType = "tollgate.admission"
     package static let reservationOpenedType = "tollgate.reservation.opened"
     package static let reservationClosedType = "tollgate.reservation.closed"
+    package static let correctionType = "tollgate.correction"
 
     /// Members below `data.tollgate`, in the order of their decoder slots.
     package enum Member: Int, CaseIterable {
         case customer, feature, meter, quantity, instance, request, answer, reservation
         case periodStart, periodEnd, expiresAt, state, mac
+        /// A whole document in one text, so that corrections cost every other event one slot only.
+        case correction
     }
 
     package static func path(_ member: Member) -> [String] { ["tollgate", "\(member)"] }
@@ -24,10 +27,16 @@ package enum ControlEvent {
         package init(_ values: [Member: String]) { self.values = values }
         package subscript(_ member: Member) -> String { values[member] ?? "" }
 
+        /// Members that are written: a correction only where there is one, as events from before
+        /// there were any have none.
+        var written: [Member] {
+            Member.allCases.filter { $0 != .mac && ($0 != .correction || !self[$0].isEmpty) }
+        }
+
         /// Length-prefixed members in order, `mac` excepted: what the mac is made over.
         package func canonicalText(type: String, id: String) -> String {
             var text = "\(type.utf8.count):\(type)\(id.utf8.count):\(id)"
-            for member in Member.allCases where member != .mac {
+            for member in written {
                 let value = self[member]
                 text += "\(value.utf8.count):\(value)"
             }
@@ -45,7 +54,7 @@ package enum ControlEvent {
         text += ",\"type\":" + CanonicalJSON.string(type)
         text += ",\"subject\":" + CanonicalJSON.string(fields[.customer])
         text += ",\"time\":\"\(time)\",\"data\":{\"tollgate\":{"
-        for member in Member.allCases where member != .mac {
+        for member in fields.written {
             text += "\"\(member)\":" + CanonicalJSON.string(fields[member]) + ","
         }
         text += "\"mac\":\"\(mac)\"}}}"

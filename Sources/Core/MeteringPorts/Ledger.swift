@@ -17,6 +17,8 @@ package struct LedgerBatch: Sendable {
     package var admissions: [AdmissionRecord] = []
     package var reservations: [ReservationChange] = []
     package var adjustments: [Adjustment] = []
+    /// Applied after all usage of the batch, each whole or not at all.
+    package var corrections: [LedgerCorrection] = []
 
     package init(
         partition: Int32, epoch: Int64, baseOffset: Int64, nextOffset: Int64, completeTo: Timestamp
@@ -188,7 +190,8 @@ package enum ReservationChange: Sendable, Hashable {
 }
 
 /// What has changed about a period after it was, or could have been, billed: usage that arrived
-/// after the period was closed (end + grace), or a change of the contract that reaches back.
+/// after the period was closed (end + grace), a change of the contract that reaches back, or a
+/// correction of an event in a closed period.
 package struct Adjustment: Sendable, Hashable {
     /// A change of the contract, and what it did to one feature's usage.
     package struct Cause: Sendable, Hashable {
@@ -213,21 +216,44 @@ package struct Adjustment: Sendable, Hashable {
             self.overageAfter = overageAfter
         }
     }
+    /// A correction of one event.
+    package struct Correction: Sendable, Hashable {
+        /// The correction's, as in `CorrectionRecord`.
+        package var id: String
+        package var action: CorrectionRecord.Action
+        package var source: String
+        package var eventID: String
+        package var reason: String
+        package init(
+            id: String, action: CorrectionRecord.Action, source: String, eventID: String,
+            reason: String
+        ) {
+            self.id = id
+            self.action = action
+            self.source = source
+            self.eventID = eventID
+            self.reason = reason
+        }
+    }
     package var key: UsageKey
-    /// Late usage: events and units that came late. With a cause: all of the period's.
+    /// Late usage: events and units that came late. With a cause: all of the period's. With a
+    /// correction: by how much the period's events and its reading changed.
     package var count: Int64
     package var value: Int64
     package var recordedAt: Timestamp
-    /// Nil for late usage.
+    /// Nil for late usage and corrections.
     package var cause: Cause?
+    package var correction: Correction?
     package init(
-        key: UsageKey, count: Int64, value: Int64, recordedAt: Timestamp, cause: Cause? = nil
+        key: UsageKey, count: Int64, value: Int64, recordedAt: Timestamp, cause: Cause? = nil,
+        correction: Correction? = nil
     ) {
         self.key = key
         self.count = count
         self.value = value
         self.recordedAt = recordedAt
         self.cause = cause
+        self.correction = correction
     }
 }
 
@@ -261,10 +287,15 @@ package struct UsageChange: Sendable {
 package struct LedgerCommit: Sendable {
     /// One for each delta of the batch, in its order.
     package var changes: [UsageChange]
-    /// Only those that were not in the ledger before.
+    /// What corrections changed after that, in order.
+    package var corrected: [UsageChange]
+    /// Those that were not in the ledger before, or are open again.
     package var newCrossings: [Crossing]
-    package init(changes: [UsageChange], newCrossings: [Crossing]) {
+    package init(
+        changes: [UsageChange], corrected: [UsageChange] = [], newCrossings: [Crossing]
+    ) {
         self.changes = changes
+        self.corrected = corrected
         self.newCrossings = newCrossings
     }
 }

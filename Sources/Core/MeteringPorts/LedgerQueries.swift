@@ -1,7 +1,7 @@
 package import MeteringModel
 
 /// The reading side of the ledger; safe from any thread, blocking for at most a short query.
-package protocol LedgerQueries: AnyObject, Sendable {
+package protocol LedgerQueries: CorrectionQueries {
     /// Every usage row whose period ends after `instant`: what the counters are built from.
     func liveUsage(
         endingAfter instant: Timestamp, _ body: (StoredUsage) -> Void
@@ -89,7 +89,7 @@ extension LedgerQueries {
 /// What a change of contracts makes of usage on record; written whole or not at all.
 package struct LedgerRestatement: Sendable {
     package var at: Timestamp
-    /// Rows made from rollups; each replaces the one under its key.
+    /// Rows made from rollups or the log; each replaces the one under its key.
     package var usage: [StoredUsage] = []
     /// One of a (cause, key) that is there already stays as it is.
     package var adjustments: [Adjustment] = []
@@ -97,9 +97,14 @@ package struct LedgerRestatement: Sendable {
     package var resolved: [String] = []
     /// As for `recordCrossings`.
     package var crossings: [Crossing] = []
+    /// Rows made anew; each replaces the one under its key, or drops it where nothing is left.
+    package var rollups: [RollupDelta] = []
+    /// Ids of corrections whose rows were made anew with this.
+    package var settled: [String] = []
     package init(at: Timestamp) { self.at = at }
     package var isEmpty: Bool {
         usage.isEmpty && adjustments.isEmpty && resolved.isEmpty && crossings.isEmpty
+            && rollups.isEmpty && settled.isEmpty
     }
 }
 

@@ -9,6 +9,8 @@ package struct CommittedUsage: Sendable {
     package var completeTo: Timestamp
     /// One for each row that changed.
     package var changes: [UsageChange]
+    /// What corrections changed after that; counts may have fallen.
+    package var corrected: [UsageChange] = []
     /// Units among the changes that this process had charged at admission.
     package var admittedHere: [UsageKey: Int64]
     package var newCrossings: [Crossing]
@@ -36,10 +38,16 @@ package struct CommittedUsage: Sendable {
 /// Told of every ledger commit, in order, on the thread that made it.
 package protocol UsageObserver: AnyObject, Sendable {
     func usageCommitted(_ usage: CommittedUsage)
+    /// Rows were made anew from the log, between commits.
+    func usageRecounted(_ changes: [UsageChange])
     /// Partitions were newly claimed: counters must be brought level with the ledger.
     func partitionsClaimed(_ claims: [PartitionClaim])
     /// Asked between commits: true when the observer wants `rebuild` to be called.
     var wantsRebuild: Bool { get }
     /// Called between commits; the ledger does not change while it runs.
     func rebuild(positions: [PartitionClaim])
+}
+
+extension UsageObserver {
+    package func usageRecounted(_ changes: [UsageChange]) {}
 }

@@ -1,7 +1,7 @@
-package import Entitlements
+import Entitlements
 import Logging
-package import MeteringModel
-package import MeteringPorts
+import MeteringModel
+import MeteringPorts
 
 /// Everything that writes to the billing store, one after the other: closing months, following what
 /// changes closed ones, writing adjustments.

@@ -111,7 +111,13 @@ package struct BillingError: Error, Sendable, CustomStringConvertible {
 }
 
 extension BillingError {
-    init(_ error: LedgerError) { self.init(.unavailable, error.message) }
+    init(_ error: LedgerError) {
+        switch error.code {
+        case .overflow, .misconfigured: self.init(.unrateable, error.message)
+        case .fenced, .full, .busy, .corrupt, .unavailable:
+            self.init(.unavailable, error.message)
+        }
+    }
     init(_ error: ControlStoreError) { self.init(.unavailable, error.message) }
     init(_ error: BillingStoreError) {
         self.init(error.code == .conflict ? .conflict : .unavailable, error.message)

@@ -1,5 +1,4 @@
-import Logging
-package import MeteringPorts
+package import Logging
 
 /// What billing does by the clock: two loops that end when their tasks are cancelled.
 package struct BillingWork: Sendable {

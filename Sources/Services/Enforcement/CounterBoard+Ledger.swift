@@ -112,6 +112,16 @@ extension CounterBoard {
         }
     }
 
+    /// Brings a counter level with its usage row, which a correction has changed, and makes its
+    /// terms anew. Between two commits.
+    func level(_ key: UInt64) {
+        withStates(key) { contents in
+            guard contents.states[key] != nil else { return }
+            level(key, &contents)
+            expire(key, &contents)
+        }
+    }
+
     /// Brings a counter level with its usage row, between two commits.
     private func level(_ key: UInt64, _ contents: inout Shard.Contents) {
         guard var state = contents.states[key], !state.isStale else { return }

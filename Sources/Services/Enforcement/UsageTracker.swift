@@ -44,10 +44,46 @@ package final class UsageTracker: UsageObserver {
                 deltas.append(Self.delta(change, root: root))
             }
         }
+        for change in usage.corrected {
+            guard let number = level(change, snapshot, now), shared != nil else { continue }
+            let root = snapshot.customer(snapshot.root(of: number, at: now)).id
+            deltas.append(Self.delta(change, root: root))
+        }
         shared?.apply(
             CounterBatch(
                 partition: usage.partition, epoch: usage.epoch, baseOffset: usage.baseOffset,
                 nextOffset: usage.nextOffset, deltas: deltas))
+    }
+
+    package func usageRecounted(_ changes: [UsageChange]) {
+        let snapshot = board.catalog.load()
+        let now = clock.now()
+        for change in changes { _ = level(change, snapshot, now) }
+        // There is no stretch of the log that these belong to, by which it would know them.
+        if !changes.isEmpty { shared?.requestRebuild() }
+    }
+
+    /// Counters and the near-limit list take over what a correction has left of a row.
+    /// - Returns: the customer's number; nil when there is no such customer or meter any more.
+    private func level(
+        _ change: UsageChange, _ snapshot: CatalogSnapshot, _ now: Timestamp
+    ) -> Int? {
+        guard let number = snapshot.customerIndex(change.key.customer),
+            let meter = snapshot.meterIndex(change.key.meter)
+        else { return nil }
+        let owner = snapshot.customer(number)
+        let current = owner.segment(at: now)
+        var seen: Set<UInt64> = []
+        for segment in owner.segments {
+            for position in segment.quotas(ofMeter: meter) {
+                let located = CounterBoard.Located(snapshot, segment, quota: position, now: now)
+                guard seen.insert(located.key).inserted else { continue }
+                _ = board.limits.usageChanged(owner.id, located.quota.feature, change.key.period)
+                board.level(located.key)
+                if segment == current { note(change.key.period, change.after, located) }
+            }
+        }
+        return number
     }
 
     /// Brings every counter level that counts the changed row: those of all segments that the

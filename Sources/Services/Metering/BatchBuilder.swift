@@ -57,6 +57,7 @@ struct BatchBuilder {
         batch.setAside = source.setAside
         batch.admissions = source.admissions
         batch.reservations = source.reservations
+        batch.corrections = corrections(source, dimensions: dimensions)
         return (batch, usage.admittedHere)
     }
 

@@ -4,7 +4,7 @@ import MeteringPorts
 import Synchronization
 
 /// Folds Tollgate's own events: admissions become usage that the gate has charged already, holds
-/// become reservation rows.
+/// become reservation rows, corrections what they take out and put in.
 struct ControlFold {
     let interpreter: EventInterpreter
     let target: PartitionFold
@@ -35,6 +35,13 @@ struct ControlFold {
                 interpreter.counters.holds.add(1, ordering: .relaxed)
             }
             return nil
+        case ControlEvent.correctionType:
+            let position = LogPosition(partition: info.partition, offset: info.offset)
+            guard
+                let record = ControlEvent.correction(
+                    fields, at: position, appendedAt: info.appendedAt)
+            else { return malformed(type) }
+            return interpreter.take(record, fingerprint: fingerprint, info, into: target)
         default: return malformed(type)
         }
     }

@@ -23,10 +23,16 @@ final class EventInterpreter {
     private let definitions: CompiledDefinitions
     private let decoder: EventDecoder
     private let controlSlot: Int
-    private var pending: [PendingValue] = []
+    private(set) var pending: [PendingValue] = []
+    /// What became of events by corrections, for recounts; nil where events are counted for the
+    /// first time, and corrections by themselves.
+    let corrected: CorrectedEvents?
+    /// For events inside of corrections: the decoder is busy with the correction then.
+    private(set) lazy var contentDecoder = EventDecoder(
+        plan: Self.plan(snapshot), maximumBytes: settings.maximumEventBytes)
 
     /// One meter's share of the event at hand, kept until the whole event is known to be good.
-    private struct PendingValue {
+    struct PendingValue {
         var meter: Int
         var aggregation: Aggregation
         var value: Int64
@@ -37,8 +43,10 @@ final class EventInterpreter {
     /// - Parameter cuts: instants that no cell of a fold may straddle, ascending.
     init(
         snapshot: CatalogSnapshot, settings: MeteringSettings, counters: MeteringCounters,
-        instance: String, dedupe: consuming DedupeIndex, cuts: [Timestamp] = []
+        instance: String, dedupe: consuming DedupeIndex, cuts: [Timestamp] = [],
+        corrected: CorrectedEvents? = nil
     ) {
+        self.corrected = corrected
         segments = Segments(snapshot: snapshot, cuts: cuts)
         hash = snapshot.hash
         definitions = snapshot.definitions
@@ -130,7 +138,12 @@ final class EventInterpreter {
             counters.filtered.add(1, ordering: .relaxed)
             return nil
         }
-        if !isFirst(event, at, info, target) { return nil }
+        let fingerprint = Self.fingerprint(event, hash)
+        if !isFirst(fingerprint, content: content(at), info, target) { return nil }
+        counters.counted.add(1, ordering: .relaxed)
+        if let corrected, let fate = corrected.fate(fingerprint, info) {
+            return recount(fate, customer: customer, at: at, into: target)
+        }
         let isLate =
             info.appendedAt.microseconds(since: at)
             > settings.closingGraceSeconds * 1_000_000
@@ -140,12 +153,11 @@ final class EventInterpreter {
                 at: at, member: item.member, dimensions: item.dimensions, admitted: 0,
                 admittedHere: 0, isLate: isLate, to: target)
         }
-        counters.counted.add(1, ordering: .relaxed)
         return nil
     }
 
     /// Checks filters and reads values of every meter before any of them is counted.
-    private func collect(
+    func collect(
         _ event: borrowing DecodedEvent, _ meters: [CompiledMeter]
     ) -> EventProblem? {
         pending.removeAll(keepingCapacity: true)
@@ -196,12 +208,8 @@ final class EventInterpreter {
             meter: Int32(truncatingIfNeeded: meter.meterIndex), hash: hash, values: values)
     }
 
-    /// Whether the identity is new. Content is told apart by time and values.
-    private func isFirst(
-        _ event: borrowing DecodedEvent, _ at: Timestamp, _ info: LogRecordInfo,
-        _ target: PartitionFold
-    ) -> Bool {
-        let fingerprint = Self.fingerprint(event, hash)
+    /// What tells events of one identity apart: time and values.
+    private func content(_ at: Timestamp) -> UInt64 {
         var content = UInt64(bitPattern: at.microseconds)
         for item in pending {
             content =
@@ -209,9 +217,10 @@ final class EventInterpreter {
                 &* 0xbf58_476d_1ce4_e5b9
             content ^= content >> 29
         }
-        return isFirst(fingerprint, content: content, info, target)
+        return content
     }
 
+    /// Whether the identity is new.
     func isFirst(
         _ fingerprint: UInt64, content: UInt64, _ info: LogRecordInfo, _ target: PartitionFold
     ) -> Bool {
@@ -290,6 +299,11 @@ final class EventInterpreter {
         // Identity is (source, id); the source's hash is mixed in with its length by KeyHash.
         let source = event.withAttribute(.source) { hash.hash($0) }
         let id = event.withAttribute(.id) { hash.hash($0) }
+        return fingerprint(source: source, id: id)
+    }
+
+    /// - Parameters: the hashes of both texts.
+    static func fingerprint(source: UInt64, id: UInt64) -> UInt64 {
         var mixed = (source ^ 0x9e37_79b9_7f4a_7c15) &* 0xff51_afd7_ed55_8ccd
         mixed ^= mixed >> 33
         mixed = (mixed &+ id) &* 0xc4ce_b9fe_1a85_ec53

@@ -67,9 +67,12 @@ package final class EventRecorder: EventIngest {
         return redriven
     }
 
+    /// Reasons of entries that stand for no event of their own.
+    private static let unsent: Set<String> = ["total_overflow", "correction_refused"]
+
     /// Quarantined events wait for their subject; cut payloads cannot be counted at all.
     private func isReady(_ event: SetAsideEvent, _ snapshot: CatalogSnapshot) -> Bool {
-        if event.payload.count >= settings.setAsideBytesMax || event.reason == "total_overflow" {
+        if event.payload.count >= settings.setAsideBytesMax || Self.unsent.contains(event.reason) {
             return false
         }
         guard event.kind == .quarantine else { return true }

@@ -15,6 +15,11 @@ package protocol LogReplay: AnyObject, Sendable {
         from offsets: [Int32: Int64],
         _ body: (LogRecordInfo, _ headers: RawSpan, _ value: RawSpan) -> Void
     ) throws(EventLogError)
+    /// The same, of the named partitions only, until `body` returns false.
+    func replay(
+        from offsets: [Int32: Int64],
+        while body: (LogRecordInfo, _ headers: RawSpan, _ value: RawSpan) -> Bool
+    ) throws(EventLogError)
 }
 
 extension LogReplay {
@@ -27,6 +32,18 @@ extension LogReplay {
             body(info, headers, value)
         }
     }
+
+    /// Reads on to the end all the same.
+    package func replay(
+        from offsets: [Int32: Int64],
+        while body: (LogRecordInfo, _ headers: RawSpan, _ value: RawSpan) -> Bool
+    ) throws(EventLogError) {
+        var isWanted = true
+        try replay(from: offsets) { info, headers, value in
+            guard isWanted, offsets[info.partition] != nil else { return }
+            isWanted = body(info, headers, value)
+        }
+    }
 }
 
 /// Folds the log anew, as the pipeline would have under one snapshot.
@@ -34,6 +51,7 @@ struct LogRecount {
     let snapshot: CatalogSnapshot
     let settings: MeteringSettings
     let replay: any LogReplay
+    let corrected: CorrectedEvents
     /// Instants that no cell of a fold may straddle.
     var cuts: [Timestamp] = []
     let counters = MeteringCounters()
@@ -43,7 +61,7 @@ struct LogRecount {
     func interpreter(_ dedupe: consuming DedupeIndex) -> EventInterpreter {
         EventInterpreter(
             snapshot: snapshot, settings: settings, counters: counters, instance: "",
-            dedupe: dedupe, cuts: cuts.sorted())
+            dedupe: dedupe, cuts: cuts.sorted(), corrected: corrected)
     }
 
     /// Hands over one stretch of a partition after the other, each folded, from the log's first
@@ -96,5 +114,59 @@ struct LogRecount {
             if let fold = folds[partition] { drain(fold) }
         }
         return (read, firstAppends)
+    }
+
+    private static let firstStep: Int64 = 4_096
+    /// How much the log's clock may go back and forth, seconds.
+    private static let clockSlack: Int64 = 60
+
+    /// Hands over what happened at or after `first`, and more. Only the end of the log is read where
+    /// the pipeline lends its memory of identities and that reaches back so far.
+    ///
+    /// What happened at an instant was appended later than a few minutes before it, so reading goes
+    /// backwards in growing steps until the first records are from before that.
+    /// - Parameters:
+    ///   - restart: called before each pass; what was handed over before it is void.
+    func runTail(
+        since first: Timestamp, upTo positions: [PartitionClaim], lender: MeteringPipeline?,
+        restart: () -> Void, _ body: (PartitionFold, borrowing DimensionNames) -> Void
+    ) throws(EventLogError) {
+        let since = first.adding(seconds: -settings.maximumAheadSeconds - Self.clockSlack)
+        let remembered = positions.compactMap(\.completeTo).max()
+            .map { $0.adding(seconds: -settings.dedupeWindowSeconds) }
+        var outcome: Result<Void, EventLogError>?
+        if let lender, let remembered, since > remembered {
+            lender.lendIdentities { identities in
+                let interpreter = interpreter(identities)
+                outcome = tail(interpreter, positions, since, restart, body)
+                return interpreter.takeDedupe()
+            }
+        }
+        if let outcome { return try outcome.get() }
+        restart()
+        _ = try run(upTo: positions, body)
+    }
+
+    private func tail(
+        _ interpreter: EventInterpreter, _ positions: [PartitionClaim], _ since: Timestamp,
+        _ restart: () -> Void, _ body: (PartitionFold, borrowing DimensionNames) -> Void
+    ) -> Result<Void, EventLogError> {
+        var step = Self.firstStep
+        do throws(EventLogError) {
+            while true {
+                var from: [Int32: Int64] = [:]
+                for claim in positions { from[claim.partition] = max(0, claim.nextOffset - step) }
+                restart()
+                let first = try run(interpreter, from: from, upTo: positions, body).firstAppends
+                let isEnough = from.allSatisfy { partition, offset in
+                    // Nothing there: the records in between were dropped, or never were.
+                    offset == 0 || first[partition].map { $0 < since } ?? false
+                }
+                if isEnough { return .success(()) }
+                step = step > Int64.max / 8 ? .max : step * 8
+            }
+        } catch {
+            return .failure(error)
+        }
     }
 }

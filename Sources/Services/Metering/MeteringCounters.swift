@@ -11,6 +11,8 @@ package final class MeteringCounters: Sendable {
     package let control = Atomic<Int64>(0)
     /// Tollgate's own events that carry no usage: holds opened and closed.
     package let holds = Atomic<Int64>(0)
+    /// Corrections of single events; those that the ledger then refused are among the set-aside.
+    package let corrections = Atomic<Int64>(0)
     package let commits = Atomic<Int64>(0)
     package let commitFailures = Atomic<Int64>(0)
     package let commitMicrosecondsTotal = Atomic<Int64>(0)

@@ -22,12 +22,13 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
     private let ledger: any UsageLedger
     private let queries: any LedgerQueries
     private let catalog: CurrentCatalog
-    private let observer: any UsageObserver
-    private let settings: MeteringSettings
+    let observer: any UsageObserver
+    let settings: MeteringSettings
     private let instance: String
-    private let limit: LimitRule
+    let limit: LimitRule
+    let support: CorrectionSupport?
     private let clock: WallClock
-    private let logger: Logger
+    let logger: Logger
     private let isStopping = Atomic<Bool>(false)
     private let finished = DispatchSemaphore(value: 0)
     private let state: Mutex<SharedState>
@@ -51,20 +52,27 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
 
     // threadOwned
     private var folds: [Int32: PartitionFold] = [:]
-    private var interpreter: EventInterpreter
+    private(set) var interpreter: EventInterpreter
     private var catalogGeneration: Int64
     private var oldestPending: UInt64 = 0
     private var lastFlushNanoseconds: UInt64 = 0
     private var nextPrune: UInt64 = 0
     private var isTailing = false
+    /// Corrections may wait for their rows to be made anew; not before that instant.
+    var hasPendingCorrections = true
+    var nextRecount: UInt64 = 0
 
-    /// - Parameter limit: what crossings are scored by.
+    /// - Parameters:
+    ///   - limit: what crossings are scored by.
+    ///   - corrections: nil where single events are never corrected.
     package init(
         reader: any EventLogReader, ledger: any UsageLedger, queries: any LedgerQueries,
         catalog: CurrentCatalog, observer: any UsageObserver, settings: MeteringSettings,
         counters: MeteringCounters, instance: String, clock: WallClock, logger: Logger,
-        limit: @escaping LimitRule = { quota, _, _ in quota.limit }
+        limit: @escaping LimitRule = { quota, _, _ in quota.limit },
+        corrections: CorrectionSupport? = nil
     ) {
+        support = corrections
         self.reader = reader
         self.ledger = ledger
         self.queries = queries
@@ -266,7 +274,10 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
         for fold in dirty where fold.isDirty { commit(fold) }
         oldestPending = 0
         lastFlushNanoseconds = DispatchTime.now().uptimeNanoseconds - start
-        if folds.values.allSatisfy({ !$0.isDirty }) { interpreter.dimensions.removeAll() }
+        if folds.values.allSatisfy({ !$0.isDirty }) {
+            interpreter.dimensions.removeAll()
+            settleCorrections()
+        }
     }
 
     /// Tries once. Folds whose batch the ledger does not take stay dirty.
@@ -329,6 +340,7 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
         _ admittedHere: [UsageKey: Int64]
     ) {
         fold.committed()
+        if !batch.corrections.isEmpty { hasPendingCorrections = true }
         setTrouble(nil, prefix: "ledger")
         counters.commits.add(1, ordering: .relaxed)
         counters.crossings.add(Int64(done.newCrossings.count), ordering: .relaxed)
@@ -337,13 +349,14 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
                 batch.completeTo.microseconds,
                 counters.completeToMicroseconds.load(ordering: .relaxed)), ordering: .relaxed)
         state.withLock { $0.claims[fold.partition]?.nextOffset = batch.nextOffset }
-        observer.usageCommitted(
-            CommittedUsage(
-                partition: batch.partition, epoch: batch.epoch, baseOffset: batch.baseOffset,
-                nextOffset: batch.nextOffset, completeTo: batch.completeTo,
-                changes: done.changes.mergedByRow(), admittedHere: admittedHere,
-                newCrossings: done.newCrossings, reservations: batch.reservations,
-                admissions: batch.admissions))
+        var usage = CommittedUsage(
+            partition: batch.partition, epoch: batch.epoch, baseOffset: batch.baseOffset,
+            nextOffset: batch.nextOffset, completeTo: batch.completeTo,
+            changes: done.changes.mergedByRow(), admittedHere: admittedHere,
+            newCrossings: done.newCrossings, reservations: batch.reservations,
+            admissions: batch.admissions)
+        usage.corrected = done.corrected.mergedByRow()
+        observer.usageCommitted(usage)
         reader.commitInformational([batch.partition: batch.nextOffset])
     }
 
@@ -403,6 +416,7 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
                         partition: claim.partition, at: at)
                 }
                 folds[claim.partition] = PartitionFold(claim: claim)
+                hasPendingCorrections = true
                 state.withLock { $0.claims[claim.partition] = claim }
                 if let complete = claim.completeTo {
                     counters.completeToMicroseconds.store(
@@ -432,7 +446,7 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
         }
     }
 
-    private func setTrouble(_ text: String?, prefix: String) {
+    func setTrouble(_ text: String?, prefix: String) {
         state.withLock { shared in
             if let text {
                 shared.trouble = text

@@ -40,6 +40,7 @@ package final class Reconciler: Sendable {
     private struct Cut: Sendable {
         var snapshot: CatalogSnapshot
         var positions: [PartitionClaim]
+        var corrected: CorrectedEvents
         var usage: [StoredUsage]
         var totals: [MeterTotal]
         var counters: [(key: UsageKey, feature: FeatureKey, used: Int64)]
@@ -70,7 +71,8 @@ package final class Reconciler: Sendable {
         let snapshot = catalog.load()
         do throws(LedgerError) {
             var cut = Cut(
-                snapshot: snapshot, positions: try queries.positions(), usage: [],
+                snapshot: snapshot, positions: try queries.positions(),
+                corrected: try CorrectedEvents(queries, hash: snapshot.hash), usage: [],
                 totals: try queries.totals(),
                 counters: [])
             var usage: [StoredUsage] = []
@@ -110,7 +112,8 @@ package final class Reconciler: Sendable {
 
     private func recount(_ cut: Cut) -> Result<ReconcileReport, EventLogError> {
         let snapshot = cut.snapshot
-        let recount = LogRecount(snapshot: snapshot, settings: settings, replay: replay)
+        let recount = LogRecount(
+            snapshot: snapshot, settings: settings, replay: replay, corrected: cut.corrected)
         let builder = BatchBuilder(recount.segments, settings)
         var usage: [UsageKey: (Aggregation, UsageState)] = [:]
         var rollups: [RollupKey: (Aggregation, UsageState)] = [:]
@@ -118,11 +121,13 @@ package final class Reconciler: Sendable {
         do throws(EventLogError) {
             read = try recount.run(upTo: cut.positions) { fold, dimensions in
                 let (batch, _) = builder.build(fold, dimensions: dimensions)
-                for row in batch.usage {
+                let corrected = batch.corrections.flatMap(\.usage)
+                for row in batch.usage + corrected {
                     usage[row.key, default: (row.aggregation, UsageState())].1
                         .merge(row.delta, row.aggregation)
                 }
-                for row in batch.rollups where row.window == .day {
+                let correctedRollups = batch.corrections.flatMap(\.rollups).map(\.delta)
+                for row in batch.rollups + correctedRollups where row.window == .day {
                     let key = Self.total(row.customer, row.meter)
                     rollups[key, default: (row.aggregation, UsageState())].1
                         .merge(row.delta, row.aggregation)
@@ -188,7 +193,7 @@ package final class Reconciler: Sendable {
                         period: nil, store: "rollups", recounted: value, stored: total.value))
             }
         }
-        for (key, value) in totals {
+        for (key, value) in totals where value.1 != UsageState() {
             report.drifts.append(
                 .init(
                     customer: key.customer.rawValue, meter: key.meter.rawValue, period: nil,

@@ -26,10 +26,6 @@ package typealias SliceRecount =
 /// Which events count is told by the pipeline's own memory of identities. Slices from before its
 /// window take a replay of everything, as do calls from other threads than the pipeline's.
 package enum SliceRecounting {
-    private static let firstStep: Int64 = 4_096
-    /// How much the log's clock may go back and forth, seconds.
-    private static let clockSlack: Int64 = 60
-
     package static func make(
         pipeline: MeteringPipeline, replay: any LogReplay, queries: any LedgerQueries,
         settings: MeteringSettings
@@ -39,56 +35,18 @@ package enum SliceRecounting {
             var cuts: Set<Timestamp> = []
             for slice in slices { cuts.formUnion([slice.period.start, slice.period.end]) }
             let recount = LogRecount(
-                snapshot: snapshot, settings: settings, replay: replay, cuts: Array(cuts))
+                snapshot: snapshot, settings: settings, replay: replay,
+                corrected: try CorrectedEvents(queries, hash: snapshot.hash), cuts: Array(cuts))
             let positions = try queries.positions()
-            let since = first.adding(seconds: -settings.maximumAheadSeconds - clockSlack)
-            let remembered = positions.compactMap(\.completeTo).max()
-                .map { $0.adding(seconds: -settings.dedupeWindowSeconds) }
-            var outcome: Result<[UsageState], EventLogError>?
-            if let pipeline, let remembered, since > remembered {
-                pipeline.lendIdentities { identities in
-                    let interpreter = recount.interpreter(identities)
-                    outcome = countTail(recount, interpreter, slices, positions, since: since)
-                    return interpreter.takeDedupe()
-                }
-            }
+            let sums = SliceSums(slices, recount.segments)
             do throws(EventLogError) {
-                if let outcome { return try outcome.get() }
-                let sums = SliceSums(slices, recount.segments)
-                _ = try recount.run(upTo: positions) { fold, _ in sums.add(fold) }
+                try recount.runTail(
+                    since: first, upTo: positions, lender: pipeline, restart: { sums.restart() }
+                ) { fold, _ in sums.add(fold) }
                 return sums.states
             } catch {
-                throw LedgerError(
-                    code: .unavailable,
-                    message: "the log cannot be read for a recount: \(error.message)",
-                    isRetriable: error.isRetriable)
+                throw .unreadable(error)
             }
-        }
-    }
-
-    /// Reads backwards in growing steps until the first records are from before `since`.
-    private static func countTail(
-        _ recount: LogRecount, _ interpreter: EventInterpreter, _ slices: [UsageSlice],
-        _ positions: [PartitionClaim], since: Timestamp
-    ) -> Result<[UsageState], EventLogError> {
-        var step = firstStep
-        do throws(EventLogError) {
-            while true {
-                var from: [Int32: Int64] = [:]
-                for claim in positions { from[claim.partition] = max(0, claim.nextOffset - step) }
-                let sums = SliceSums(slices, recount.segments)
-                let first = try recount.run(interpreter, from: from, upTo: positions) { fold, _ in
-                    sums.add(fold)
-                }.firstAppends
-                let isEnough = from.allSatisfy { partition, offset in
-                    // Nothing there: the records in between were dropped, or never were.
-                    offset == 0 || first[partition].map { $0 < since } ?? false
-                }
-                if isEnough { return .success(sums.states) }
-                step = step > Int64.max / 8 ? .max : step * 8
-            }
-        } catch {
-            return .failure(error)
         }
     }
 
@@ -114,17 +72,37 @@ package enum SliceRecounting {
             }
         }
 
-        /// Cells straddle no slice's bounds, so where a cell starts tells where all of it lies.
+        func restart() { states = slices.map { _ in UsageState() } }
+
         func add(_ fold: PartitionFold) {
-            for cell in fold.fold.cells {
+            add(fold.fold.cells, isRemoved: false)
+            for correction in fold.corrections {
+                if let removed = correction.removed { add(removed.fold.cells, isRemoved: true) }
+                if let added = correction.added { add(added.fold.cells, isRemoved: false) }
+            }
+        }
+
+        /// Cells straddle no slice's bounds, so where a cell starts tells where all of it lies.
+        private func add(_ cells: [FoldCell], isRemoved: Bool) {
+            for cell in cells {
                 let at = Timestamp(microseconds: cell.key.segmentStart)
                 segments.snapshot.lineage(of: Int(cell.key.customer), at: at) { owner, _ in
                     let owned = Owned(customer: owner.number, meter: Int(cell.key.meter))
                     for index in indexes[owned] ?? [] where slices[index].period.contains(at) {
-                        states[index].merge(cell.state, cell.aggregation)
+                        states[index].merge(
+                            isRemoved ? cell.state.negated : cell.state, cell.aggregation)
                     }
                 }
             }
         }
+    }
+}
+
+extension LedgerError {
+    static func unreadable(_ error: EventLogError) -> LedgerError {
+        LedgerError(
+            code: .unavailable,
+            message: "the log cannot be read for a recount: \(error.message)",
+            isRetriable: error.isRetriable)
     }
 }

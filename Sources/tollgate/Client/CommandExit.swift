@@ -14,7 +14,7 @@ enum CommandExit: Int32, Sendable, CaseIterable {
         EXIT CODES
           0   done, or allowed
           1   the decision was a denial (check, consume)
-          3   drift found (reconcile), or an altered row (audit verify)
+          3   drift found (reconcile, billing check), or an altered row (audit verify)
           64  wrong usage of the command line
           65  bad input: the server or the reader refused the data
           69  server not reachable

@@ -25,6 +25,8 @@ struct Configuration: Sendable {
     var checkRateLimit: Int?
     var logLevel = "info"
     var dedupeDays: Int64 = 35
+    /// How long a period stays open for late events after its end, and a month before it is closed.
+    var billingGraceHours: Int64 = 72
 
     struct HostPort: Sendable, Hashable, CustomStringConvertible {
         var host: String
@@ -115,6 +117,8 @@ struct ServeOptions: ParsableArguments {
     @Option(help: "trace, debug, info, warning or error.") var logLevel: String?
     @Option(help: "YAML file with the same names as the flags.") var config: String?
     @Option(help: "Days an event id is remembered for.") var dedupeDays: Int64?
+    @Option(help: "Hours that months stay open for late events before they are closed; 72.")
+    var billingGraceHours: Int64?
     // Accepted only to say that they are planned; hidden, so that help promises nothing.
     @Option(help: ArgumentHelp("Not in this version: gRPC for Envoy.", visibility: .hidden))
     var grpc: String?
@@ -165,6 +169,12 @@ struct ServeOptions: ParsableArguments {
                 throw ConfigurationError("--dedupe-days must be 1 to 400, not `\(text)`")
             }
             result.dedupeDays = days
+        }
+        if let text = try value(billingGraceHours.map(String.init), "billing-grace-hours") {
+            guard let hours = Int64(text), (0...2_160).contains(hours) else {
+                throw ConfigurationError("--billing-grace-hours must be 0 to 2160, not `\(text)`")
+            }
+            result.billingGraceHours = hours
         }
         result.kafkaProperties = try file.takeProperties("kafka-properties")
         let fromEnvironment =

@@ -7,6 +7,7 @@ import Logging
 import Metering
 import MeteringModel
 import MeteringPorts
+import SQLBilling
 import SQLCatalog
 import SQLLedger
 import YAMLCatalog
@@ -20,6 +21,7 @@ final class Service: Sendable {
     struct Parts: Sendable {
         var ledger: SQLLedger
         var control: ControlParts
+        var billing: SQLBilling
         var log: EventLogParts
         var pipeline: MeteringPipeline
         var gate: QuotaGate
@@ -57,10 +59,11 @@ final class Service: Sendable {
             + "admin=\(Configuration.HostPort(host: admin.host, port: admin.port))"
         return Service(
             parts: Parts(
-                ledger: stores.ledger, control: stores.control, log: stores.log,
+                ledger: stores.ledger, control: stores.control, billing: stores.billing,
+                log: stores.log,
                 pipeline: core.pipeline, gate: core.gate,
                 shared: stores.shared, http: http, operations: core.operations,
-                background: background),
+                background: background + core.billing.start()),
             addresses: addresses)
     }
 
@@ -76,6 +79,7 @@ final class Service: Sendable {
         await parts.log.close()
         parts.ledger.close()
         parts.control.store.close()
+        parts.billing.close()
     }
 
     // MARK: parts of the start

@@ -18,6 +18,7 @@ struct ServiceCore: Sendable {
     let recorder: EventRecorder
     let reports: UsageReports
     let operations: OperationsReport
+    let billing: BillingParts
     let logger: Logger
     private let dedupeSeconds: Int64
     private let settings: MeteringSettings
@@ -32,6 +33,7 @@ struct ServiceCore: Sendable {
         var settings = MeteringSettings()
         settings.dedupeWindowSeconds = configuration.dedupeDays * 86_400
         settings.maximumAgeSeconds = configuration.dedupeDays * 86_400
+        settings.closingGraceSeconds = configuration.billingGraceHours * 3_600
         self.settings = settings
         board = CounterBoard(
             catalog: catalog, queries: ledger, minimumCapacity: catalog.load().customerCount)
@@ -67,6 +69,10 @@ struct ServiceCore: Sendable {
                     overBasisPoints: over, limit: limit, cursor: cursor, now: clock.now())
             },
             completeTo: { pipeline.completeTo })
+        billing = BillingParts(
+            stores.billing, stores, configuration, limits: limits,
+            cumulative: CutUsage(queries: ledger, catalog: catalog), events: nil,
+            completeTo: { pipeline.completeTo }, logger: logger)
         operations = OperationsReport(
             pipeline: pipeline, counters: counters, gate: gate, shared: stores.shared,
             index: index, catalog: catalog, clock: clock, preflight: log.preflight)
@@ -84,7 +90,8 @@ struct ServiceCore: Sendable {
         let services = HTTPServices(
             gate: gate, ingest: recorder, reporting: reports, catalog: stores.control.catalog,
             control: stores.control.service(gate: gate, ledger: stores.ledger),
-            access: stores.control.access, operations: operations, tail: pipeline.tail,
+            billing: billing.service, access: stores.control.access, operations: operations,
+            tail: pipeline.tail,
             logger: logger)
         return HTTPServer(services: services, options: options)
     }

@@ -5,14 +5,16 @@ import HTTPAPI
 import Logging
 import MeteringModel
 import MeteringPorts
+import SQLBilling
 import SQLLedger
 import YAMLCatalog
 
-/// What holds data, opened: ledger, catalog, event log, shared counters.
+/// What holds data, opened: ledger, catalog, statements, event log, shared counters.
 struct Stores: Sendable {
     var clock: WallClock
     var ledger: SQLLedger
     var control: ControlParts
+    var billing: SQLBilling
     var log: EventLogParts
     var shared: SharedCounterSync?
 
@@ -29,10 +31,12 @@ struct Stores: Sendable {
         let control = try await ControlParts.open(
             configuration, hash: try InstallationKey.load(configuration.dataDirectory, ledger),
             clock: clock, logger: logger)
+        let billing = try BillingParts.open(configuration)
         let log = try await EventLogParts.open(configuration, clock: clock, logger: logger)
         let shared = try await openShared(configuration, clock: clock, logger: logger)
         return Stores(
-            clock: clock, ledger: ledger, control: control, log: log, shared: shared)
+            clock: clock, ledger: ledger, control: control, billing: billing, log: log,
+            shared: shared)
     }
 
     private static func openShared(

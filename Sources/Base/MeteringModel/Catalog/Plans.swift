@@ -78,16 +78,33 @@ public struct StripeMapping: Hashable, Sendable {
     public enum PaymentFailure: String, Sendable, Hashable, Codable, CaseIterable {
         case suspend, ignore
     }
+    /// Where usage of a meter is reported to.
+    public struct MeterTarget: Hashable, Sendable {
+        /// One reported event sums up so much time.
+        public enum Window: String, Sendable, Hashable, Codable, CaseIterable {
+            case hour, day
+        }
+        /// Of the meter in Stripe.
+        public var eventName: String
+        public var window: Window
+        public init(eventName: String, window: Window = .hour) {
+            self.eventName = eventName
+            self.window = window
+        }
+    }
     /// By price id, lookup key or product id of Stripe.
     public var prices: [String: Target]
+    /// Meters whose usage is reported; others stay here.
+    public var meters: [MeterKey: MeterTarget]
     public var onPaymentFailed: PaymentFailure
     /// Failed attempts from which on a customer is suspended.
     public var failedAttempts: Int
     public init(
-        prices: [String: Target] = [:], onPaymentFailed: PaymentFailure = .suspend,
-        failedAttempts: Int = 1
+        prices: [String: Target] = [:], meters: [MeterKey: MeterTarget] = [:],
+        onPaymentFailed: PaymentFailure = .suspend, failedAttempts: Int = 1
     ) {
         self.prices = prices
+        self.meters = meters
         self.onPaymentFailed = onPaymentFailed
         self.failedAttempts = failedAttempts
     }

@@ -43,6 +43,19 @@ public struct UsagePrice: Hashable, Sendable {
     }
 }
 
+/// The price that is in force for a metered feature, with all that a bill must say of it.
+public struct FeaturePrice: Hashable, Sendable {
+    public var price: UsagePrice
+    public var currency: Currency
+    /// The plan's version that it is of: `plan pro v3`.
+    public var source: String
+    public init(price: UsagePrice, currency: Currency, source: String) {
+        self.price = price
+        self.currency = currency
+        self.source = source
+    }
+}
+
 /// A range of billable usage (what is included does not count) and what it costs.
 public struct PriceTier: Hashable, Sendable {
     /// The last smallest unit in it; nil: all the rest. The tier begins after the one before.

@@ -10,6 +10,8 @@ public enum RecordKind: String, Sendable, Hashable, Codable, CaseIterable {
     case alertEndpoint = "alert_endpoint"
     /// What people did about a signal: acknowledged, snoozed, assigned, noted.
     case signal
+    /// A correction of one event: what was taken out, or put in its place, and why.
+    case correction
 
     /// Records that one customer's entitlements are folded from.
     public static let contract: [RecordKind] = [

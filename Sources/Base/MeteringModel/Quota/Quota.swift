@@ -95,6 +95,14 @@ public struct Crossing: Hashable, Sendable {
         self.resolvedAt = resolvedAt
     }
 
+    /// Whether `used` is at or above the level that was crossed. Nothing is crossed by having used
+    /// nothing.
+    public func stands(at used: Int64) -> Bool {
+        let floored: Limit = limit.finite.map { .finite(Swift.max($0, 0)) } ?? .unlimited
+        guard let level = threshold.level(of: floored) else { return false }
+        return used >= Swift.max(level, 1)
+    }
+
     /// Stable across replays and installations: two keyed hashes of the identity, 32 hex digits.
     public var id: String {
         let limitText = limit.finite.map(String.init) ?? "unlimited"

@@ -4,4 +4,7 @@ public enum Aggregation: String, Sendable, Hashable, Codable, CaseIterable {
 
     /// Whether two states merge by adding their values, so that a cap can be counted down.
     public var isAdditive: Bool { self == .count || self == .sum }
+
+    /// Whether an event can be taken out of a state by subtraction.
+    public var isReversible: Bool { isAdditive || self == .avg }
 }

@@ -38,10 +38,13 @@ public struct UsageState: Hashable, Sendable {
     }
 
     /// Merges `other` in. Returns false, and changes nothing, when a sum would leave Int64.
+    ///
+    /// Where states add up, one may stand for events taken out again: count and value are negative
+    /// then, and a count of 0 may come with a value (one event exchanged for another).
     @discardableResult
     public mutating func merge(_ other: UsageState, _ aggregation: Aggregation) -> Bool {
-        if other.count == 0 { return true }
-        if count == 0 {
+        if other.count == 0, other.value == 0 { return true }
+        if count == 0, value == 0 {
             self = other
             return true
         }
@@ -68,6 +71,9 @@ public struct UsageState: Hashable, Sendable {
         count = newCount
         return true
     }
+
+    /// The state that takes this one out again; only where states add up.
+    public var negated: UsageState { UsageState(count: 0 &- count, value: 0 &- value) }
 
     /// What the meter reads: for avg the mean, rounded to the nearest unit (half away from zero).
     public func reading(_ aggregation: Aggregation) -> Int64 {

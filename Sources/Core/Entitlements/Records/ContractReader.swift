@@ -31,7 +31,7 @@ package struct ContractReader: Sendable {
             case .revocation:
                 contract.revocations.append(try held(history) { $0.revocation($1)?.terms })
             case .product, .meter, .feature, .plan, .addOn, .integration, .seat, .credential,
-                .alertEndpoint, .signal:
+                .alertEndpoint, .signal, .correction:
                 break
             }
         }

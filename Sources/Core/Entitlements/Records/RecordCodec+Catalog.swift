@@ -39,7 +39,7 @@ extension RecordCodec {
                 }
             case .addOn: addOns.append((history, document))
             case .plan, .integration, .customer, .subscription, .override, .grant, .suspension,
-                .revocation, .seat, .credential, .alertEndpoint, .signal:
+                .revocation, .seat, .credential, .alertEndpoint, .signal, .correction:
                 break
             }
         }

@@ -67,7 +67,8 @@ extension RecordCodec {
         }
         return [
             "name": text(plan.name), "product": .string(plan.product.rawValue),
-            "entitlements": .object(entitlements),
+            "currency": plan.currency.map { .string($0.code) },
+            "fee": plan.fee.map { encode($0) }, "entitlements": .object(entitlements),
         ].compactMapValues { $0 }
     }
 
@@ -93,6 +94,7 @@ extension RecordCodec {
                 "seats": limit(seats.seats, scale: 0), "mode": word(seats.mode, usual: .named),
                 "heartbeat": seats.heartbeatSeconds == 300
                     ? nil : .string("\(seats.heartbeatSeconds)s"),
+                "price": seats.price.map { encode($0) },
             ].compactMapValues { $0 }
         }
         members.merge(bound) { own, _ in own }
@@ -113,6 +115,7 @@ extension RecordCodec {
             "durability": word(metered.durability, usual: .logged),
             "grace": metered.grace.map { grace($0, scale: scale) },
             "overage_max": metered.overageMax.map { quantity($0, scale: scale) },
+            "price": metered.price.map { encode($0, scale: scale) },
         ].compactMapValues { $0 }
     }
 
@@ -130,7 +133,9 @@ extension RecordCodec {
         }
         return .members([
             "key": .string(addOn.key.rawValue), "name": text(addOn.name),
-            "product": .string(addOn.product.rawValue), "entitlements": .object(entitlements),
+            "product": .string(addOn.product.rawValue),
+            "currency": addOn.currency.map { .string($0.code) },
+            "fee": addOn.fee.map { encode($0) }, "entitlements": .object(entitlements),
         ])
     }
 
@@ -144,6 +149,12 @@ extension RecordCodec {
         }
         return .members([
             "prices": .object(prices),
+            "meters": stripe.meters.isEmpty
+                ? nil
+                : .object(
+                    Dictionary(stripe.meters.map { ($0.key.rawValue, encode($0.value)) }) {
+                        first, _ in first
+                    }),
             "on_payment_failed": word(stripe.onPaymentFailed, usual: .suspend),
             "failed_attempts": stripe.failedAttempts == 1
                 ? nil : .integer(stripe.failedAttempts),

@@ -131,7 +131,7 @@ package enum RecordCodec {
         case .suspension: encode(try suspension(document, context))
         case .revocation: encode(try revocation(document, context))
         case .seat: encode(try seat(document, context))
-        case .credential, .alertEndpoint, .signal: document
+        case .credential, .alertEndpoint, .signal, .correction: document
         }
     }
 

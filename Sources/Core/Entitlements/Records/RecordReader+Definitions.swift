@@ -99,19 +99,24 @@ extension RecordReader {
             _ = members.take("versions")
         }
         let shown = context.format == .json ? ["version", "versions"] : []
-        close(members, known: ["key", "name", "product", "entitlements"] + shown)
+        close(members, known: ["key"] + Self.planMembers + shown)
         return plan
     }
+
+    /// Of the content of one version.
+    private static let planMembers = ["name", "product", "currency", "fee", "entitlements"]
 
     private mutating func planContent(
         in members: inout Members, _ key: PlanKey, version: Int
     ) -> PlanDefinition {
         let name = text("name", in: &members)
         let product = text("product", in: &members).map { ProductKey($0) }
+        let currency = currency(in: &members)
+        let fee = recurringPrice("fee", in: &members)
         let (entitlements, bindings) = entitlements(in: &members)
         return PlanDefinition(
             key: key, version: version, name: name, product: product ?? .default,
-            entitlements: entitlements, bindings: bindings)
+            entitlements: entitlements, bindings: bindings, currency: currency, fee: fee)
     }
 
     /// A plan as it is stored: all its versions.
@@ -130,7 +135,7 @@ extension RecordReader {
             }
             guard var content = reader.open(value, "a plan's version") else { return }
             versions.append(reader.planContent(in: &content, key, version: version))
-            reader.close(content, known: ["name", "product", "entitlements"])
+            reader.close(content, known: Self.planMembers)
         }
         close(members, known: ["key", "name", "product", "latest", "versions"])
         versions.sort { $0.version < $1.version }
@@ -150,10 +155,14 @@ extension RecordReader {
         entries("prices", in: &members) { reader, price, value in
             mapping.prices[price] = reader.priceTarget(value)
         }
+        entries("meters", in: &members) { reader, meter, value in
+            mapping.meters[MeterKey(meter)] = reader.stripeMeter(value)
+        }
         mapping.onPaymentFailed = choice("on_payment_failed", in: &members, default: .suspend)
         mapping.failedAttempts = integer("failed_attempts", in: &members, 1...1_000, default: 1)
         let shown = context.format == .json ? ["id"] : []
-        close(members, known: ["prices", "on_payment_failed", "failed_attempts"] + shown)
+        close(
+            members, known: ["prices", "meters", "on_payment_failed", "failed_attempts"] + shown)
         return mapping
     }
 

@@ -1,6 +1,7 @@
 import MeteringModel
 
 extension RecordReader {
+    /// Of plans and overrides; a price is the plan's alone.
     static let meteredMembers = [
         "limit", "period", "anchor", "thresholds", "enforcement", "on_outage", "durability",
         "grace", "overage_max",
@@ -63,8 +64,8 @@ extension RecordReader {
                 switch type {
                 case .boolean: ["enabled"]
                 case .static: ["value"]
-                case .metered: Self.meteredMembers
-                case .seat: ["seats", "mode", "heartbeat"]
+                case .metered: Self.meteredMembers + ["price"]
+                case .seat: ["seats", "mode", "heartbeat", "price"]
                 }
             close(members, known: own + ["domains", "regions"])
             return entitlement.map { ($0, binding) }
@@ -103,6 +104,7 @@ extension RecordReader {
                     report("heartbeat", .invalidValue, "heartbeat must be at least 1s")
                 }
             }
+            entitlement.price = recurringPrice("price", in: &members, takesIncluded: true)
             return .seats(entitlement)
         }
     }
@@ -126,6 +128,7 @@ extension RecordReader {
         metered.durability = choice("durability", in: &members, default: .logged)
         metered.grace = grace(in: &members, scale: scale)
         metered.overageMax = amount("overage_max", in: &members, scale: scale)
+        metered.price = usagePrice(in: &members, scale: scale)
         return metered
     }
 
@@ -158,14 +161,16 @@ extension RecordReader {
         let key = requiredText("key", in: &members)
         let name = text("name", in: &members)
         let product = text("product", in: &members).map { ProductKey($0) }
+        let currency = currency(in: &members)
+        let fee = recurringPrice("fee", in: &members)
         var entitlements: [FeatureKey: EntitlementDefinition] = [:]
         entries("entitlements", in: &members) { reader, key, value in
             entitlements[FeatureKey(key)] = reader.addition(value, of: FeatureKey(key))
         }
-        close(members, known: ["key", "name", "product", "entitlements"])
+        close(members, known: ["key", "name", "product", "currency", "fee", "entitlements"])
         return AddOnDefinition(
             key: AddOnKey(key ?? ""), name: name, product: product ?? .default,
-            entitlements: entitlements)
+            entitlements: entitlements, currency: currency, fee: fee)
     }
 
     /// What an add-on adds to the plan's: `true`, `"eu"`, `{limit: 100}`, `{seats: 5}`.

@@ -35,7 +35,7 @@ extension RecordReader {
         return amount(value, name, scale: scale, at: name)
     }
 
-    private mutating func amount(
+    mutating func amount(
         _ value: JSONValue, _ what: String, scale: Int, at name: String?
     ) -> Int64? {
         guard let units = quantity(value, what, scale: scale, at: name) else { return nil }
@@ -130,7 +130,7 @@ extension RecordReader {
 
     /// Without the underscores that group digits. A leading zero is refused: it means octal to
     /// some readers and nothing to others.
-    private static func digits(of text: String) throws(DecimalQuantity.Failure) -> String {
+    static func digits(of text: String) throws(DecimalQuantity.Failure) -> String {
         func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
         let bytes = Array(text.utf8)
         var digits: [UInt8] = []

@@ -9,6 +9,8 @@ package struct HTTPServices: Sendable {
     package var catalog: any CatalogAdministration
     /// Nil where there is none: its routes do not exist then.
     package var control: (any ControlPlane)?
+    /// The same.
+    package var billing: (any BillingDesk)?
     package var access: any AccessControl
     package var operations: any OperationsStatus
     /// Nil where nothing can be watched.
@@ -18,6 +20,7 @@ package struct HTTPServices: Sendable {
     package init(
         gate: any EntitlementGate, ingest: any EventIngest, reporting: any UsageReporting,
         catalog: any CatalogAdministration, control: (any ControlPlane)? = nil,
+        billing: (any BillingDesk)? = nil,
         access: any AccessControl, operations: any OperationsStatus,
         tail: (any EventTailing)? = nil, logger: Logger
     ) {
@@ -26,6 +29,7 @@ package struct HTTPServices: Sendable {
         self.reporting = reporting
         self.catalog = catalog
         self.control = control
+        self.billing = billing
         self.access = access
         self.operations = operations
         self.tail = tail

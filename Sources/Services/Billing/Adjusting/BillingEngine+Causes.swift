@@ -38,22 +38,15 @@ extension BillingEngine {
     private func marks(
         for adjustment: Adjustment, _ sequence: Int64, _ customer: CompiledCustomer
     ) throws(BillingError) -> [BillingMark] {
-        let cause =
-            adjustment.cause.map {
-                BillingCause(
-                    kind: .contractChange, id: $0.requestID, at: adjustment.recordedAt)
-            }
-            ?? BillingCause(
-                kind: .lateUsage, id: String(sequence), at: adjustment.recordedAt)
+        let cause = adjustment.billingCause(sequence)
         let end = Timestamp(microseconds: adjustment.key.period.end.microseconds - 1)
         // What is left of grants follows from all earlier usage.
         let isCarried = customer.segments.contains { segment in
             (0..<segment.quotaCount).contains { !segment.grants(ofQuota: $0).isEmpty }
         }
         let months = try closedMonths(of: customer, from: end)
-        return
-            (isCarried
-            ? months : Array(months.prefix { $0.period(zone: customer.zone).contains(end) }))
+        let own = BillingMonth(containing: end, zone: customer.zone)
+        return months.filter { isCarried || $0 == own }
             .map { BillingMark(customer: customer.id, month: $0, cause: cause) }
     }
 
@@ -142,5 +135,18 @@ extension CatalogSnapshot {
             }
         }
         return found.values.sorted { $0.id < $1.id }
+    }
+}
+
+extension Adjustment {
+    /// - Parameter sequence: the ledger's.
+    fileprivate func billingCause(_ sequence: Int64) -> BillingCause {
+        if let correction {
+            return BillingCause(kind: .correction, id: correction.id, at: recordedAt)
+        }
+        if let cause {
+            return BillingCause(kind: .contractChange, id: cause.requestID, at: recordedAt)
+        }
+        return BillingCause(kind: .lateUsage, id: String(sequence), at: recordedAt)
     }
 }

@@ -79,12 +79,12 @@ struct FinanceCheck {
         findings.customers += 1
         let months = try await engine.closedMonths(of: customer, from: .distantPast)
         for closed in months where month == nil || month == closed {
-            try check(customer, closed, in: snapshot, &findings)
+            try compare(customer, closed, in: snapshot, &findings)
         }
         await Task.yield()
     }
 
-    private func check(
+    private func compare(
         _ customer: CompiledCustomer, _ month: BillingMonth, in snapshot: CatalogSnapshot,
         _ findings: inout Findings
     ) throws(BillingError) {

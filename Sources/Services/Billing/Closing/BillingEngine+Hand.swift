@@ -102,12 +102,16 @@ extension ControlProblem {
             "there is no customer \"\(customer)\" that is billed: it must exist, in production")
     }
 
-    static func month(_ text: String) throws(ControlProblem) -> BillingMonth {
+}
+
+extension BillingMonth {
+    /// As callers write it.
+    init(named text: String) throws(ControlProblem) {
         guard let month = BillingMonth(text) else {
             throw ControlProblem(
                 .invalid, "invalid_month", "\"\(text)\" is no month; write it as 2026-11",
                 field: "month")
         }
-        return month
+        self = month
     }
 }

@@ -1,5 +1,4 @@
-package import Entitlements
-package import MeteringModel
+import MeteringModel
 package import MeteringPorts
 
 /// Answers what the edges ask about money. Reads wait for nobody who closes months.
@@ -22,7 +21,7 @@ package final class BillingService: BillingDesk {
     ) async throws(ControlProblem) -> ControlAnswer {
         switch command.operation {
         case .close(let month, let customer):
-            return try await close(try .month(month), customer, command)
+            return try await close(try BillingMonth(named: month), customer, command)
         }
     }
 
@@ -33,18 +32,20 @@ package final class BillingService: BillingDesk {
         case .statementsOf(let customer):
             return try desk.list(customer, query)
         case .statement(let customer, let month, let isExplained):
-            return try desk.statement(customer, try .month(month), isExplained: isExplained)
+            return try desk.statement(
+                customer, try BillingMonth(named: month), isExplained: isExplained)
         case .events(let customer, let month, let line):
-            return try await desk.events(customer, try .month(month), line, query)
+            return try await desk.events(customer, try BillingMonth(named: month), line, query)
         case .statements(let month, let state):
-            var wanted: BillingMonth?
-            if let month { wanted = try .month(month) }
-            return try desk.list(wanted, state: state, query)
+            return try desk.list(try Self.month(month), state: state, query)
         case .check(let month, let customer):
-            var wanted: BillingMonth?
-            if let month { wanted = try .month(month) }
-            return try await FinanceCheck(sources, engine).answer(wanted, customer)
+            return try await FinanceCheck(sources, engine).answer(try Self.month(month), customer)
         }
+    }
+
+    private static func month(_ text: String?) throws(ControlProblem) -> BillingMonth? {
+        guard let text else { return nil }
+        return try BillingMonth(named: text)
     }
 
     // MARK: commands

@@ -65,12 +65,8 @@ struct StatementMaker: Sendable {
         var made: [LineDraft] = []
         for charge in charges {
             do throws(RatingError) {
-                let spans = Dictionary(charge.spans.map { ($0.from, $0) }) { first, _ in first }
-                made += try UsageRating.lines(charge).compactMap { line in
-                    let span = line.kind == .usage ? spans[line.from] : nil
-                    // A day without usage needs no line that says so.
-                    if line.amount == 0, let span, span.before == span.after { return nil }
-                    return LineDraft(rated: line, span: span)
+                made += try UsageRating.lines(charge).map { line in
+                    LineDraft(rated: line, span: line.kind == .usage ? charge.span(of: line) : nil)
                 }
             } catch {
                 throw BillingError(
@@ -79,6 +75,18 @@ struct StatementMaker: Sendable {
             }
         }
         return made
+    }
+}
+
+extension UsageCharge {
+    /// What a line of usage is for: one span, or neighbours that cost the same, as one.
+    func span(of line: RatedLine) -> UsageSpan? {
+        guard let first = spans.first(where: { $0.from == line.from }),
+            var whole = spans.last(where: { $0.to == line.to })
+        else { return nil }
+        whole.from = first.from
+        whole.before = first.before
+        return whole
     }
 }
 

@@ -10,7 +10,7 @@ enum RecordRules {
         switch kind {
         case .product, .meter, .feature, .plan, .addOn: "key"
         case .integration, .customer, .subscription, .override, .grant, .suspension, .revocation,
-            .seat, .credential, .alertEndpoint, .signal:
+            .seat, .credential, .alertEndpoint, .signal, .correction:
             "id"
         }
     }
@@ -40,7 +40,7 @@ enum RecordRules {
         case .revocation: return try freeID(kind, "rv", &draft)
         case .integration: return "stripe"
         case .product, .meter, .feature, .plan, .addOn, .customer, .seat, .credential,
-            .alertEndpoint, .signal:
+            .alertEndpoint, .signal, .correction:
             throw .invalid("missing", "\(kind.oneWord) needs \"\(member)\"", field: member)
         }
     }
@@ -140,7 +140,7 @@ enum RecordRules {
         case .revocation: fixed = ["customer", "product"]
         case .meter: return try checkMeter(from: before, to: after)
         case .feature: fixed = ["type"]
-        case .product, .plan, .addOn, .integration, .customer, .credential, .alertEndpoint, .signal:
+        case .product, .plan, .addOn, .integration, .customer, .credential, .alertEndpoint, .signal, .correction:
             fixed = []
         }
         for name in fixed where before[name] != after[name] {
@@ -171,7 +171,7 @@ extension RecordKind {
         switch self {
         case .override, .grant, .suspension, .revocation: true
         case .product, .meter, .feature, .plan, .addOn, .integration, .customer, .subscription,
-            .seat, .credential, .alertEndpoint, .signal:
+            .seat, .credential, .alertEndpoint, .signal, .correction:
             false
         }
     }

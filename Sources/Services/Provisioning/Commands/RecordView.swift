@@ -15,7 +15,7 @@ enum RecordView {
         case .subscription:
             members["product"] = .string(product(document, definitions).rawValue)
         case .product, .meter, .feature, .addOn, .customer, .override, .grant, .suspension,
-            .revocation, .seat, .credential, .alertEndpoint, .signal:
+            .revocation, .seat, .credential, .alertEndpoint, .signal, .correction:
             break
         }
         return document.setting(members)

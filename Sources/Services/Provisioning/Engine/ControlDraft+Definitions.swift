@@ -104,7 +104,7 @@ extension Catalog {
             plans.removeAll { $0.key.rawValue == history.id }
             pastPlans.removeAll { $0.key.rawValue == history.id }
         case .customer, .subscription, .override, .grant, .suspension, .revocation, .seat,
-            .credential, .alertEndpoint, .signal:
+            .credential, .alertEndpoint, .signal, .correction:
             return
         }
         let context = CodecContext(scales: CodecContext.scales(meters, features))

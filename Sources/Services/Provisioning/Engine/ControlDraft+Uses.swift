@@ -18,7 +18,7 @@ extension ControlDraft {
         case .addOn: return try useOfAddOn(AddOnKey(id))
         case .customer: return try useOfCustomer(CustomerID(id), at: instant)
         case .integration, .subscription, .override, .grant, .suspension, .revocation, .seat,
-            .credential, .alertEndpoint, .signal:
+            .credential, .alertEndpoint, .signal, .correction:
             return nil
         }
     }

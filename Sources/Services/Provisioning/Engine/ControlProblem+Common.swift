@@ -74,7 +74,7 @@ extension RecordKind {
         switch self {
         case .product, .meter, .feature, .plan, .addOn, .integration: true
         case .customer, .subscription, .override, .grant, .suspension, .revocation, .seat,
-            .credential, .alertEndpoint, .signal:
+            .credential, .alertEndpoint, .signal, .correction:
             false
         }
     }
@@ -84,7 +84,7 @@ extension RecordKind {
         switch self {
         case .customer, .subscription, .override, .grant, .suspension, .revocation: true
         case .product, .meter, .feature, .plan, .addOn, .integration, .seat, .credential,
-            .alertEndpoint, .signal:
+            .alertEndpoint, .signal, .correction:
             false
         }
     }
