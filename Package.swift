@@ -40,6 +40,8 @@ let nio: [Target.Dependency] = [
 ]
 let tls: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let client: Target.Dependency = .product(
+    name: "AsyncHTTPClient", package: "async-http-client")
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let arguments: Target.Dependency = .product(
     name: "ArgumentParser", package: "swift-argument-parser")
@@ -52,6 +54,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
@@ -86,6 +89,7 @@ let package = Package(
         floor("Drivers/RedisClient", ["CHiredis"]),
         floor("Drivers/SQLClient", ["CSQLite"]),
         floor("Drivers/EventDecoding", ["CSimdJSON"]),
+        floor("Drivers/HostLookup"),
 
         // L4: adapters, domain to driver
         floor("Adapters/KafkaEventLog", ["MeteringModel", "MeteringPorts", "KafkaClient", log]),
@@ -93,9 +97,13 @@ let package = Package(
         floor(
             "Adapters/RedisCounterStore", ["MeteringModel", "MeteringPorts", "RedisClient", log]),
         floor("Adapters/SQLLedger", ["MeteringModel", "MeteringPorts", "SQLClient", log]),
+        floor("Adapters/SQLAlerts", ["MeteringModel", "MeteringPorts", "SQLClient"]),
         floor(
             "Adapters/SQLCatalog", ["MeteringModel", "MeteringPorts", "SQLClient", log, crypto]),
         floor("Adapters/SQLBilling", ["MeteringModel", "MeteringPorts", "SQLClient"]),
+        floor(
+            "Adapters/OutboundHTTP", ["MeteringPorts", "HostLookup", client, tls] + nio),
+        floor("Adapters/AlertKeys", ["MeteringPorts", crypto]),
         floor(
             "Adapters/YAMLCatalog",
             [
@@ -177,6 +185,13 @@ let package = Package(
                 "Provisioning", "SQLCatalog", "YAMLCatalog", "Entitlements", "MeteringModel",
                 "MeteringPorts", log, crypto,
             ]),
+        tests("SQLAlertsTests", ["SQLAlerts", "SQLClient", "MeteringModel", "MeteringPorts"]),
+        tests(
+            "OutboundHTTPTests", ["OutboundHTTP", "HostLookup", "MeteringPorts", tls] + nio),
+        tests("AlertKeysTests", ["AlertKeys", "MeteringPorts"]),
+        tests(
+            "AlertingTests",
+            ["Alerting", "SQLAlerts", "MeteringModel", "MeteringPorts", log]),
         tests("SQLLedgerTests", ["SQLLedger", "SQLClient", "MeteringModel", "MeteringPorts"]),
         tests(
             "EventLogConformanceTests",

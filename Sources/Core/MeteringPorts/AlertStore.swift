@@ -27,8 +27,8 @@ package protocol AlertStore: AnyObject, Sendable {
     func bind(
         _ endpoint: String, _ sequences: [Int64], carrier: String
     ) throws(LedgerError)
-    /// Writes down what came of an attempt, in one transaction.
-    func record(_ attempt: AlertAttempt, _ effect: AttemptEffect) throws(LedgerError)
+    /// Writes down what came of attempts, of different endpoints, in one transaction.
+    func record(_ outcomes: [AttemptOutcome]) throws(LedgerError)
     /// Ends everything that waits or settles for an endpoint that is no more.
     func cancel(_ endpoint: String, at: Timestamp) throws(LedgerError)
 
@@ -64,10 +64,10 @@ package protocol AlertStore: AnyObject, Sendable {
         from: Timestamp, to: Timestamp, after sequence: Int64, limit: Int
     ) throws(LedgerError) -> [AlertMessage]
     /// Puts messages at the end of an endpoint's line, in the order given; those that wait in it
-    /// already stay where they are.
+    /// already stay where they are, and those that joined it since `asked` are not added again.
     /// - Returns: how many were added.
     func requeue(
-        _ endpoint: String, _ messages: [String], at: Timestamp
+        _ endpoint: String, _ messages: [String], asked: Timestamp, at: Timestamp
     ) throws(LedgerError) -> Int
     func statistics() throws(LedgerError) -> AlertStatistics
     /// Drops messages taken before `instant` that wait for nobody, with their deliveries and
@@ -261,20 +261,21 @@ package struct AlertAttempt: Sendable, Hashable {
     }
 }
 
-/// What an attempt does to the deliveries that it carried, and to the endpoint.
-package struct AttemptEffect: Sendable, Hashable {
+/// What came of an attempt: for the deliveries that it carried, and for the endpoint.
+package struct AttemptOutcome: Sendable, Hashable {
+    package var attempt: AlertAttempt
     package var sequences: [Int64]
     /// What they become; `.waiting` leaves them in the line.
     package var state: AlertDelivery.State
     package var endpoint: EndpointState
-    package var at: Timestamp
     package init(
-        sequences: [Int64], state: AlertDelivery.State, endpoint: EndpointState, at: Timestamp
+        attempt: AlertAttempt, sequences: [Int64], state: AlertDelivery.State,
+        endpoint: EndpointState
     ) {
+        self.attempt = attempt
         self.sequences = sequences
         self.state = state
         self.endpoint = endpoint
-        self.at = at
     }
 }
 

@@ -3,7 +3,8 @@ package import MeteringPorts
 
 /// A crossing as the outside sees it: one JSON object, the same over HTTP, Kafka and webhooks.
 package enum CrossingDocument {
-    package static func json(_ stored: StoredCrossing) -> String {
+    /// - Parameter type: of the change that is told; nil: that of the crossing itself.
+    package static func json(_ stored: StoredCrossing, type told: String? = nil) -> String {
         let crossing = stored.crossing
         func quantity(_ units: Int64) -> String {
             let text = DecimalQuantity.text(units: units, scale: crossing.scale)
@@ -13,7 +14,7 @@ package enum CrossingDocument {
         let resolved = crossing.resolvedAt.map { "\"\($0.rfc3339(offsetSeconds: 0))\"" } ?? "null"
         let members: [(String, String)] = [
             ("sequence", String(stored.sequence)), ("id", "\"\(crossing.id)\""),
-            ("type", "\"\(type(crossing))\""),
+            ("type", "\"\(told ?? type(crossing))\""),
             ("customer", CanonicalJSON.string(crossing.customer.rawValue)),
             ("feature", CanonicalJSON.string(crossing.feature.rawValue)),
             ("meter", CanonicalJSON.string(crossing.meter.rawValue)),
@@ -39,5 +40,27 @@ package enum CrossingDocument {
         else { return "usage.threshold.warning" }
         if level < limit { return "usage.threshold.warning" }
         return level == limit ? "quota.exhausted" : "usage.threshold.reached"
+    }
+
+    package static func type(_ change: CrossingChange) -> String {
+        change.kind == .resolved
+            ? "usage.threshold.resolved" : type(change.crossing.crossing)
+    }
+
+    /// The crossing's own id for its first change, with the change's number for those after it.
+    package static func id(_ change: CrossingChange) -> String {
+        let id = change.crossing.crossing.id
+        return change.ordinal <= 1 ? id : "\(id)-\(change.ordinal)"
+    }
+
+    /// In hundredths of a percent of the limit; nil where the limit is none.
+    package static func levelBasisPoints(_ crossing: Crossing) -> Int64? {
+        switch crossing.threshold {
+        case .share(let basisPoints): return basisPoints
+        case .absolute(let units):
+            guard let limit = crossing.limit.finite, limit > 0 else { return nil }
+            let (scaled, overflow) = units.multipliedReportingOverflow(by: 10_000)
+            return overflow ? .max : scaled / limit
+        }
     }
 }
