@@ -73,9 +73,9 @@ import Testing
         #expect(await code(resolve("x", "maybe")) == "invalid_as")
         #expect(await code(resolve("x", "sent", reason: " ")) == "missing")
         #expect(await code(resolve("x", "sent")) == "unknown_meter_event")
-        let bound = Principal(id: "k", scopes: [.usageRead], customer: "acme")
+        let bound = Principal(id: "k", scopes: [.readUsage], customer: "acme")
         await #expect(throws: ControlProblem.self) {
-            try await service.read(
+            _ = try await service.read(
                 ExportQuery(subject: .meterEvents(state: nil, customer: nil), principal: bound))
         }
     }

@@ -15,7 +15,7 @@ import Testing
             + "period_end,from,to,quantity,included_quantity,unit_price,exact_amount,amount,"
             + "currency,corrects_month,amount_before,amount_after,causes,statement,closed_at\r\n"
             + "2026-11,acme,li_1,usage,tokens,tokens,pro,,plan pro v3,2026-10-31T23:00:00Z,"
-            + "2026-11-30T23:00:00Z,2026-10-31T23:00:00Z,2026-11-30T23:00:00Z,1.5,0.5,0.02,"
+            + "2026-11-30T23:00:00Z,2026-10-31T23:00:00Z,2026-11-30T23:00:00Z,1.50,0.5,0.02,"
             + "'-24.5/31,0.03,EUR,,,,,1,2026-12-05T08:00:00Z\r\n"
         #expect(text == expected)
     }
@@ -87,8 +87,8 @@ import Testing
         #expect(try cells("BilledCost") == ["0.03", "-2.00", "-49.00"])
         #expect(try cells("ChargeCategory") == ["Usage", "Usage", "Purchase"])
         #expect(try cells("ChargeClass") == ["", "Correction", ""])
-        #expect(try cells("ConsumedQuantity") == ["2", "", ""])
-        #expect(try cells("PricingQuantity") == ["1.5", "1.5", "-1"])
+        #expect(try cells("ConsumedQuantity") == ["2.00", "", ""])
+        #expect(try cells("PricingQuantity") == ["1.50", "1.50", "-1"])
         #expect(try cells("ProviderName") == Array(repeating: "Example Ltd", count: 3))
         #expect(try cells("x_CorrectsMonth") == ["", "2026-10", ""])
         #expect(try cells("x_Causes") == ["", "correction c_1", ""])

@@ -1,4 +1,5 @@
 import MeteringModel
+import MeteringPorts
 
 /// The columns of the CSV format: a line of a statement each. New ones are added at the end.
 enum StatementColumns {

@@ -1,4 +1,5 @@
 package import Logging
+import MeteringModel
 package import MeteringPorts
 
 /// A closed statement line on its way to a topic.
