@@ -115,6 +115,11 @@ let package = Package(
             ["MeteringModel", "MeteringPorts", "QuotaEngine", "Entitlements", log]),
         floor("Services/Alerting", ["MeteringModel", "MeteringPorts", log]),
         floor(
+            "Services/Signals",
+            [
+                "MeteringModel", "MeteringPorts", "Entitlements", "Rating", "Forecasting", log,
+            ]),
+        floor(
             "Services/Provisioning",
             ["MeteringModel", "MeteringPorts", "Entitlements", log, crypto]),
 
@@ -179,6 +184,12 @@ let package = Package(
                 "Metering", "Enforcement", "SQLLedger", "JournalEventLog", "Entitlements",
                 "YAMLCatalog", "MeteringModel", "MeteringPorts", "QuotaEngine", log,
                 "UsageAggregation",
+            ]),
+        tests(
+            "SignalsTests",
+            [
+                "Signals", "SQLLedger", "YAMLCatalog", "Entitlements", "Forecasting",
+                "MeteringModel", "MeteringPorts", log,
             ]),
         tests(
             "IntegrationTests",

@@ -1,4 +1,6 @@
+import Forecasting
 import MeteringModel
+import MeteringPorts
 
 /// A quota that is nearly or wholly used up, or over.
 enum NearLimitRule {
