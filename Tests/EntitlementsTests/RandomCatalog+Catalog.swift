@@ -15,7 +15,7 @@ extension RandomCatalog {
         for index in 0..<below(4) {
             var plan = PlanDefinition(
                 key: PlanKey("\(text())_\(index)"), name: maybe(anyText()), product: product(),
-                entitlements: [:])
+                entitlements: [:], currency: currency(), fee: fee())
             for feature in catalog.features where flag() {
                 plan.entitlements[feature.key] = entitlement(feature.type)
                 plan.bindings[feature.key] = binding()
@@ -23,7 +23,7 @@ extension RandomCatalog {
             catalog.plans.append(plan)
             var addOn = AddOnDefinition(
                 key: AddOnKey("\(text())_\(index)"), name: maybe(anyText()), product: product(),
-                entitlements: [:])
+                entitlements: [:], currency: currency(), fee: fee())
             for feature in catalog.features where flag() {
                 addOn.entitlements[feature.key] = addition(feature.type)
             }
@@ -73,6 +73,10 @@ extension RandomCatalog {
             mapping.prices[text()] = one(of: [
                 .plan(PlanKey(text())), .addOn(AddOnKey(text())), .seats(FeatureKey(text())),
             ])
+        }
+        for _ in 0..<below(3) {
+            mapping.meters[MeterKey(text())] = .init(
+                eventName: anyText(), window: one(of: StripeMapping.MeterTarget.Window.allCases))
         }
         return mapping
     }

@@ -73,13 +73,14 @@ struct RandomCatalog {
             thresholds: (0..<below(3)).map { _ in threshold() },
             enforcement: one(of: EnforcementMode.allCases), onOutage: policy(),
             durability: one(of: AdmissionDurability.allCases), grace: grace(),
-            overageMax: maybe(units()))
+            overageMax: maybe(units()), price: flag() ? usagePrice() : nil)
     }
 
     mutating func seats() -> SeatEntitlement {
         SeatEntitlement(
             seats: limit(), mode: one(of: SeatEntitlement.Mode.allCases),
-            heartbeatSeconds: one(of: [300, 5, 86_400]))
+            heartbeatSeconds: one(of: [300, 5, 86_400]),
+            price: flag() ? recurringPrice(included: Int64(below(3))) : nil)
     }
 
     mutating func binding() -> Binding? {

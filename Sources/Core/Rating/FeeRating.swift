@@ -1,4 +1,4 @@
-import MeteringModel
+package import MeteringModel
 
 /// Recurring fees of plans, seats and add-ons, in lines with amounts. A pure function.
 ///

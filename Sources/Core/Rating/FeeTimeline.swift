@@ -19,13 +19,14 @@ struct FeeTimeline {
         for (index, start) in starts.enumerated() {
             let end = index + 1 < starts.count ? starts[index + 1] : .distantFuture
             for (slot, state) in states(at: start) {
-                let last = runs[slot]?.last
-                if let last, last.to == start, last.terms == state.terms {
-                    runs[slot]?[(runs[slot]?.count ?? 1) - 1].to = end
+                var own = runs[slot] ?? []
+                if let last = own.last, last.to == start, last.terms == state.terms {
+                    own[own.count - 1].to = end
                 } else {
-                    runs[slot, default: []].append(
+                    own.append(
                         FeeRun(from: start, to: end, terms: state.terms, source: state.source))
                 }
+                runs[slot] = own
             }
         }
         return runs.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }

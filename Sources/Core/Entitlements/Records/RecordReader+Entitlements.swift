@@ -1,9 +1,10 @@
 import MeteringModel
 
 extension RecordReader {
+    /// Of plans and overrides; a price is the plan's alone.
     static let meteredMembers = [
         "limit", "period", "anchor", "thresholds", "enforcement", "on_outage", "durability",
-        "grace", "overage_max", "price",
+        "grace", "overage_max",
     ]
 
     /// What a plan gives, by feature. A feature that the catalog does not have is read by its
@@ -63,7 +64,7 @@ extension RecordReader {
                 switch type {
                 case .boolean: ["enabled"]
                 case .static: ["value"]
-                case .metered: Self.meteredMembers
+                case .metered: Self.meteredMembers + ["price"]
                 case .seat: ["seats", "mode", "heartbeat", "price"]
                 }
             close(members, known: own + ["domains", "regions"])

@@ -3,7 +3,8 @@
 enum OpenAPISchemas {
     static let all =
         "{"
-        + [questions, decisions, events, reports, control, definitions, records, access].joined(
+        + [questions, decisions, events, reports, control, definitions, prices, records, access]
+        .joined(
             separator: ",") + "}"
 
     private static let questions = #"""
