@@ -147,8 +147,13 @@ package struct NearLimitEntry: Sendable, Hashable {
     package var period: Period
     package var timeZone: String
     package var enforcement: EnforcementMode
-    /// When the cap is reached at the period's run rate so far; nil when it is not, or already is.
+    /// When the cap is reached if usage goes on as it did (at the period's run rate so far, where
+    /// no better forecast is known); nil when it is not, or already is.
     package var projectedExhaustion: Timestamp?
+    /// The forecast's range; both nil where only the run rate is known. `projectedLatest` is nil
+    /// as well when the cap may not be reached in this period.
+    package var projectedEarliest: Timestamp?
+    package var projectedLatest: Timestamp?
     package init(
         customer: CustomerID, feature: FeatureKey, plan: String, used: Int64, limit: Int64,
         scale: Int, shareBasisPoints: Int64, period: Period, timeZone: String,

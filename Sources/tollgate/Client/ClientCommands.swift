@@ -11,6 +11,7 @@ struct TollgateClientCommands {
             DeleteCommand.self, RevokeCommand.self, ReinstateCommand.self, UndoCommand.self,
             MigrateCommand.self, SeatsCommand.self, AdjustmentsCommand.self,
             CustomersCommand.self, KeysCommand.self, AuditCommand.self, TokenCommand.self,
+            SignalsCommand.self, SimulatePlanCommand.self,
         ]
     }
 }

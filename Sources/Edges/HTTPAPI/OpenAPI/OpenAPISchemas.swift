@@ -3,7 +3,10 @@
 enum OpenAPISchemas {
     static let all =
         "{"
-        + [questions, decisions, events, reports, control, definitions, prices, records, access]
+        + [
+            questions, decisions, events, reports, control, definitions, prices, records, access,
+            signals,
+        ]
         .joined(
             separator: ",") + "}"
 
@@ -164,7 +167,10 @@ enum OpenAPISchemas {
               "plan":{"type":"string"},"used":{"$ref":"#/components/schemas/Quantity"},
               "limit":{"$ref":"#/components/schemas/Quantity"},"share":{"type":"string"},
               "enforcement":{"type":"string"},"period":{"$ref":"#/components/schemas/Period"},
-              "projected_exhaustion":{"type":["string","null"]}}}}}},
+              "projected_exhaustion":{"type":["string","null"]},
+              "projected_earliest":{"type":["string","null"]},
+              "projected_latest":{"type":["string","null"],
+                "description":"Null: it may not be reached in this period."}}}}}},
         "Alerts":{"type":"object","required":["alerts","next"],"properties":{
           "next":{"type":["string","null"]},"alerts":{"type":"array","items":{"type":"object",
             "required":["id","customer","feature","meter","threshold","crossed_at"],"properties":{

@@ -75,11 +75,17 @@ struct ReportRoutes: Sendable {
         writer.member("\"enforcement\":", entry.enforcement.rawValue)
         writer.name("\"period\":")
         document.period(entry.period, zone: entry.timeZone, to: &writer)
-        writer.name("\"projected_exhaustion\":")
-        if let instant = entry.projectedExhaustion {
-            document.time(instant, zone: entry.timeZone, to: &writer)
-        } else {
-            writer.null()
+        for (name, instant) in [
+            ("\"projected_exhaustion\":" as StaticString, entry.projectedExhaustion),
+            ("\"projected_earliest\":", entry.projectedEarliest),
+            ("\"projected_latest\":", entry.projectedLatest),
+        ] {
+            writer.name(name)
+            if let instant {
+                document.time(instant, zone: entry.timeZone, to: &writer)
+            } else {
+                writer.null()
+            }
         }
     }
 

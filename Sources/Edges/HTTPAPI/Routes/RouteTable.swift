@@ -14,6 +14,8 @@ enum RouteTable {
             + reports(ReportRoutes(services, options))
             + catalog(CatalogRoutes(services))
             + (services.control.map { control(ControlRoutes($0)) } ?? [])
+            + (services.signals.map { signals(SignalRoutes($0)) } ?? [])
+            + (services.simulation.map { simulations(SimulationRoutes($0)) } ?? [])
         let document = OpenAPIDocument.json(table + [openAPI(body: "")], version: options.version)
         return table + [openAPI(body: document)]
     }

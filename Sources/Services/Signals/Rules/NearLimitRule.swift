@@ -34,6 +34,7 @@ enum NearLimitRule {
             ], basis: [own.basis], scale: own.scale)
         signal.shareBasisPoints = share
         signal.thresholdShares = own.thresholdShares
+        signal.exhaustion = ExhaustionRule.forecast(own, facts)
         return signal
     }
 
