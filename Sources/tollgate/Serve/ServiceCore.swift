@@ -32,6 +32,8 @@ struct ServiceCore: Sendable {
         var settings = MeteringSettings()
         settings.dedupeWindowSeconds = configuration.dedupeDays * 86_400
         settings.maximumAgeSeconds = configuration.dedupeDays * 86_400
+        settings.hourRollupSeconds = configuration.rollupHoursDays * 86_400
+        settings.dayRollupSeconds = configuration.rollupDaysDays * 86_400
         self.settings = settings
         board = CounterBoard(
             catalog: catalog, queries: ledger, minimumCapacity: catalog.load().customerCount)
@@ -62,9 +64,10 @@ struct ServiceCore: Sendable {
                 settings: settings, shared: stores.shared?.store, logger: logger,
                 counterReading: { gate.settledUsage(customer: $0, feature: $1, period: $2) }),
             clock: clock,
-            nearLimit: { over, limit, cursor throws(QueryError) in
+            nearLimit: { over, filter, limit, cursor throws(QueryError) in
                 try index.page(
-                    overBasisPoints: over, limit: limit, cursor: cursor, now: clock.now())
+                    overBasisPoints: over, filter: filter, limit: limit, cursor: cursor,
+                    now: clock.now())
             },
             completeTo: { pipeline.completeTo })
         operations = OperationsReport(
