@@ -140,7 +140,8 @@ let package = Package(
             dependencies: [
                 "CLibrdkafka", "CSimdJSON", "MeteringModel", "MeteringPorts", "QuotaEngine",
                 "Entitlements", "EventDecoding", "KafkaClient", "RedisClient", "KafkaEventLog",
-                "RedisCounterStore", "SQLLedger", "Metering", "Enforcement", log, arguments,
+                "RedisCounterStore", "SQLClient", "SQLLedger", "Metering", "Enforcement", log,
+                arguments,
             ],
             path: "Benchmarks/TollgateBench", swiftSettings: settings),
 

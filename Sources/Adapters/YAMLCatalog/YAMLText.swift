@@ -5,7 +5,8 @@ enum YAMLText {
     /// The members of records in the order in which people read them; others follow by name.
     private static let order = [
         "id", "key", "name", "event_type", "aggregation", "type", "value", "unit", "scale",
-        "group_by", "filters", "allow_negative", "max_groups", "meter", "counting", "enabled", "limit", "period",
+        "group_by", "filters", "allow_negative", "max_groups", "meter", "counting", "enabled",
+        "limit", "period",
         "anchor", "thresholds", "enforcement", "grace", "overage_max", "on_outage", "durability",
         "seats", "mode", "heartbeat", "domains", "regions", "time_zone", "parent", "inherits",
         "environment", "subjects", "external_ids", "owner", "metadata", "plan", "version", "start",
