@@ -135,7 +135,8 @@ let package = Package(
                 "MeteringModel", "MeteringPorts", "LockFree", "QuotaEngine", "UsageAggregation",
                 "Entitlements", "EventDecoding", "KafkaEventLog", "JournalEventLog",
                 "RedisCounterStore", "RedisClient", "SQLLedger", "SQLCatalog", "YAMLCatalog",
-                "Metering", "Enforcement", "Alerting", "Provisioning", "HTTPAPI", log, arguments,
+                "Metering", "Enforcement", "Alerting", "Provisioning", "Signals", "HTTPAPI", log,
+                arguments,
                 tls, crypto,
                 .product(name: "Yams", package: "Yams"),
             ] + nio,
@@ -147,7 +148,8 @@ let package = Package(
             dependencies: [
                 "CLibrdkafka", "CSimdJSON", "MeteringModel", "MeteringPorts", "QuotaEngine",
                 "Entitlements", "EventDecoding", "KafkaClient", "RedisClient", "KafkaEventLog",
-                "RedisCounterStore", "SQLLedger", "Metering", "Enforcement", log, arguments,
+                "RedisCounterStore", "SQLClient", "SQLLedger", "Metering", "Enforcement",
+                "Forecasting", log, arguments,
             ],
             path: "Benchmarks/TollgateBench", swiftSettings: settings),
 
@@ -188,8 +190,8 @@ let package = Package(
         tests(
             "SignalsTests",
             [
-                "Signals", "SQLLedger", "YAMLCatalog", "Entitlements", "Forecasting",
-                "MeteringModel", "MeteringPorts", log,
+                "Signals", "Metering", "SQLLedger", "YAMLCatalog", "Entitlements",
+                "Forecasting", "MeteringModel", "MeteringPorts", log,
             ]),
         tests(
             "IntegrationTests",

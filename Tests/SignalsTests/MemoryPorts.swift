@@ -82,27 +82,3 @@ final class MemoryOutbox: NotificationOutbox {
         if isBroken { throw LedgerError(code: .unavailable, message: "the outbox is closed") }
     }
 }
-
-/// Cumulative usage from the ledger's hour rollups.
-final class HourlyUsage: CumulativeUsage {
-    private let queries: any LedgerQueries
-    private let aggregation: Aggregation
-    init(_ queries: any LedgerQueries, _ aggregation: Aggregation = .sum) {
-        self.queries = queries
-        self.aggregation = aggregation
-    }
-
-    func states(
-        customer: CustomerID, meter: MeterKey, period: Period, upTo cuts: [Timestamp]
-    ) throws(LedgerError) -> [UsageState] {
-        let rows = try queries.rollups(
-            RollupQuery(
-                customer: customer, meter: meter, window: .hour, from: period.start,
-                to: period.end))
-        return cuts.map { cut in
-            var state = UsageState()
-            for row in rows where row.start < cut { _ = state.merge(row.state, aggregation) }
-            return state
-        }
-    }
-}

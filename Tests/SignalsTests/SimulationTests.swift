@@ -1,4 +1,5 @@
 import Entitlements
+import Metering
 import MeteringModel
 import MeteringPorts
 import Signals
@@ -31,12 +32,17 @@ import YAMLCatalog
         """
 
     /// A draft read as the control plane reads one: what it does not name stays.
-    private func service(_ scene: Scene) -> SimulationService {
+    private func service(
+        _ scene: Scene, hoursFrom: Timestamp = .distantPast
+    ) -> SimulationService {
         let current = scene.current
         return SimulationService(
             SimulationSources(
                 catalog: current, contracts: scene.contracts,
-                cumulative: HourlyUsage(scene.ledger),
+                cumulative: CutUsage(queries: scene.ledger, catalog: current),
+                rollupsKept: { () throws(LedgerError) in
+                    RollupsKept(hoursFrom: hoursFrom, daysFrom: .distantPast)
+                },
                 rehearse: { (text) throws(CatalogProblems) in
                     let document = try YAMLCatalog.document(text)
                     var catalog = document.catalog

@@ -71,6 +71,7 @@ final class LedgerWriter {
         let changes = try addUsage(batch.usage)
         try addRollups(batch.rollups)
         do throws(SQLError) {
+            try addDimensionSets(batch.dimensionSets)
             let crossings = try addCrossings(of: changes, score)
             try addDedupeBlock(batch)
             try addSetAside(batch.setAside)

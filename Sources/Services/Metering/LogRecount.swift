@@ -36,6 +36,8 @@ struct LogRecount {
     let replay: any LogReplay
     /// Instants that no cell of a fold may straddle.
     var cuts: [Timestamp] = []
+    /// Sets of dimension values known from the start.
+    var sets = DimensionSets()
     let counters = MeteringCounters()
 
     var segments: Segments { Segments(snapshot: snapshot, cuts: cuts.sorted()) }
@@ -43,7 +45,7 @@ struct LogRecount {
     func interpreter(_ dedupe: consuming DedupeIndex) -> EventInterpreter {
         EventInterpreter(
             snapshot: snapshot, settings: settings, counters: counters, instance: "",
-            dedupe: dedupe, cuts: cuts.sorted())
+            dedupe: dedupe, sets: sets, cuts: cuts.sorted())
     }
 
     /// Hands over one stretch of a partition after the other, each folded, from the log's first

@@ -57,12 +57,17 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
     private var lastFlushNanoseconds: UInt64 = 0
     private var nextPrune: UInt64 = 0
     private var isTailing = false
+    private var retention: RollupRetention
+    private var overflow: DimensionOverflow
 
-    /// - Parameter limit: what crossings are scored by.
+    /// - Parameters:
+    ///   - outbox: told when a meter has met too many sets of dimension values.
+    ///   - limit: what crossings are scored by.
     package init(
         reader: any EventLogReader, ledger: any UsageLedger, queries: any LedgerQueries,
         catalog: CurrentCatalog, observer: any UsageObserver, settings: MeteringSettings,
         counters: MeteringCounters, instance: String, clock: WallClock, logger: Logger,
+        outbox: (any NotificationOutbox)? = nil,
         limit: @escaping LimitRule = { quota, _, _ in quota.limit }
     ) {
         self.reader = reader
@@ -80,7 +85,12 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
         catalogGeneration = catalog.generation
         interpreter = EventInterpreter(
             snapshot: catalog.load(), settings: settings, counters: counters, instance: instance,
-            dedupe: DedupeIndex(windowSeconds: settings.dedupeWindowSeconds))
+            dedupe: DedupeIndex(windowSeconds: settings.dedupeWindowSeconds),
+            sets: DimensionSets())
+        retention = RollupRetention(
+            ledger: ledger, queries: queries, settings: settings, logger: logger)
+        overflow = DimensionOverflow(
+            outbox: outbox, counters: counters, logger: logger, clock: clock)
     }
 
     package func start() {
@@ -168,6 +178,7 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
     private func run() {
         var nextLook: UInt64 = 0
         while !isStopping.load(ordering: .acquiring) {
+            guard fillMonths() else { continue }
             runWork()
             adoptCatalog()
             if observer.wantsRebuild, !positions.isEmpty {
@@ -185,6 +196,18 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
         flushAll()
         reader.close()
         runWork()
+    }
+
+    /// Tries until the ledger has its months.
+    private func fillMonths() -> Bool {
+        do throws(LedgerError) {
+            try retention.fillMonths(catalog.load())
+            return true
+        } catch {
+            setTrouble("ledger: \(error.message)", prefix: "ledger")
+            Thread.sleep(forTimeInterval: 0.25)
+            return false
+        }
     }
 
     private func runWork() {
@@ -253,7 +276,11 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
             try? ledger.prune(
                 dedupeBefore: today.adding(seconds: -horizon),
                 admissionsBefore: today.adding(seconds: -horizon))
+            retention.look(now: today)
+            interpreter.dimensions.sets.removeAll(
+                before: Segments.monthNumber(today) - RollupRetention.dimensionMonths + 1)
         }
+        retention.step()
     }
 
     // MARK: committing
@@ -267,6 +294,10 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
         oldestPending = 0
         lastFlushNanoseconds = DispatchTime.now().uptimeNanoseconds - start
         if folds.values.allSatisfy({ !$0.isDirty }) { interpreter.dimensions.removeAll() }
+        let snapshot = interpreter.snapshot
+        overflow.note(interpreter.dimensions.sets.takeOverflows(), key: snapshot.hash) { meter in
+            snapshot.meterIndex(meter).map { snapshot.meters[$0].groupsMax }
+        }
     }
 
     /// Tries once. Folds whose batch the ledger does not take stay dirty.
@@ -385,7 +416,7 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
         if interpreter.adopt(next) { return }
         interpreter = EventInterpreter(
             snapshot: next, settings: settings, counters: counters, instance: instance,
-            dedupe: interpreter.takeDedupe())
+            dedupe: interpreter.takeDedupe(), sets: interpreter.dimensions.sets)
     }
 
     package func partitionsAssigned(
@@ -408,6 +439,9 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
                     counters.completeToMicroseconds.store(
                         complete.microseconds, ordering: .relaxed)
                 }
+            }
+            for set in try queries.dimensionSets(since: .min) {
+                interpreter.dimensions.sets.restore(set)
             }
             observer.partitionsClaimed(claims)
             logger.info(

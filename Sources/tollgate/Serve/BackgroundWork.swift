@@ -12,7 +12,7 @@ enum BackgroundWork {
     static func start(
         control: ControlParts, following: ContractFollowing, gate: QuotaGate,
         shared: SharedCounterSync?, recorder: EventRecorder, ledger: any LedgerControl,
-        log: EventLogParts, alertsTopic: String, logger: Logger
+        log: EventLogParts, signals: SignalParts, alertsTopic: String, logger: Logger
     ) -> [Task<Void, Never>] {
         var tasks = [
             Task {
@@ -21,6 +21,7 @@ enum BackgroundWork {
                     try? await Task.sleep(for: .seconds(1))
                 }
             },
+            Task { await signals.signals.run() },
             Task { await control.engine.follow() },
             Task {
                 await control.engine.watchBoundaries { await following.boundaryPassed($0, $1) }

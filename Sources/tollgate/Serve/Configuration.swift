@@ -25,6 +25,9 @@ struct Configuration: Sendable {
     var checkRateLimit: Int?
     var logLevel = "info"
     var dedupeDays: Int64 = 35
+    var rollupHoursDays: Int64 = 400
+    /// 0: for ever.
+    var rollupDaysDays: Int64 = 1_100
 
     struct HostPort: Sendable, Hashable, CustomStringConvertible {
         var host: String
@@ -115,6 +118,7 @@ struct ServeOptions: ParsableArguments {
     @Option(help: "trace, debug, info, warning or error.") var logLevel: String?
     @Option(help: "YAML file with the same names as the flags.") var config: String?
     @Option(help: "Days an event id is remembered for.") var dedupeDays: Int64?
+    @OptionGroup var rollups: RollupOptions
     // Accepted only to say that they are planned; hidden, so that help promises nothing.
     @Option(help: ArgumentHelp("Not in this version: gRPC for Envoy.", visibility: .hidden))
     var grpc: String?
@@ -166,6 +170,7 @@ struct ServeOptions: ParsableArguments {
             }
             result.dedupeDays = days
         }
+        try rollups.resolve(into: &result, value)
         result.kafkaProperties = try file.takeProperties("kafka-properties")
         let fromEnvironment =
             environment["TOLLGATE_KAFKA_PROPERTIES"]

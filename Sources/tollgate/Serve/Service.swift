@@ -50,7 +50,8 @@ final class Service: Sendable {
         let background = BackgroundWork.start(
             control: stores.control, following: following, gate: core.gate, shared: stores.shared,
             recorder: core.recorder,
-            ledger: stores.ledger, log: stores.log, alertsTopic: configuration.alertsTopic,
+            ledger: stores.ledger, log: stores.log, signals: core.signals,
+            alertsTopic: configuration.alertsTopic,
             logger: logger)
         let addresses =
             "http=\(Configuration.HostPort(host: api.host, port: api.port)) "

@@ -32,6 +32,7 @@ struct SignalParts: Sendable {
         simulation = SimulationService(
             SimulationSources(
                 catalog: control.engine.current, contracts: contracts, cumulative: cumulative,
+                rollupsKept: { () throws(LedgerError) in try ledger.rollupsKept() },
                 rehearse: { (text) throws(CatalogProblems) in try await catalog.rehearse(text) },
                 zone: control.engine.zone, clock: stores.clock))
     }

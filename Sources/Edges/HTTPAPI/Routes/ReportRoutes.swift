@@ -54,10 +54,16 @@ struct ReportRoutes: Sendable {
         }
         let limit = try query.integer("limit", in: Self.pageSizes, default: 50)
         let cursor = try query.text("cursor")
+        let filter = NearLimitFilter(
+            customer: try query.text("customer").map { CustomerID(rawValue: $0) },
+            feature: try query.text("feature").map { FeatureKey(rawValue: $0) },
+            plan: try query.text("plan").map { PlanKey(rawValue: $0) },
+            owner: try query.text("owner"))
+        if let customer = filter.customer { try trees.check(customer, request.principal) }
         let page = try gather(limit, cursor, for: request.principal, customer: \.customer) {
             (limit, cursor) throws(QueryError) -> Page<NearLimitEntry> in
             let page = try reporting.nearLimit(
-                overBasisPoints: over, limit: limit, cursor: cursor)
+                overBasisPoints: over, filter: filter, limit: limit, cursor: cursor)
             return Page((page.entries, page.next))
         }
         return .page("\"entries\":", page) { writer, entry in write(entry, to: &writer) }
@@ -67,6 +73,7 @@ struct ReportRoutes: Sendable {
         writer.member("\"customer\":", entry.customer.rawValue)
         writer.member("\"feature\":", entry.feature.rawValue)
         writer.member("\"plan\":", entry.plan)
+        writer.member("\"owner\":", entry.owner)
         writer.name("\"used\":")
         writer.quantity(entry.used, scale: entry.scale)
         writer.name("\"limit\":")

@@ -44,13 +44,35 @@ struct CustomerSimulation {
         }
         zone = owner.zone
         plan = owner.segment(at: Timestamp(microseconds: window.end.microseconds - 1)).plan
-        let curve = UsageCurve(customer, zone, sources.cumulative)
+        let curve = UsageCurve(
+            customer, zone, sources.cumulative,
+            meters: Set(live.definitions.meters.map(\.key)))
         self.live = try outcome(live, owner, window, curve)
         switch draft.customer(contract) {
         case .success(let shadow?): self.draft = try outcome(draft, shadow, window, curve)
         case .success(nil): break
         case .failure(let issues):
             notes.append("nothing under the draft, since it does not fit: \(issues)")
+        }
+        try noteWhatIsGone(window)
+    }
+
+    /// Usage of long ago is kept in wider windows only.
+    private mutating func noteWhatIsGone(_ window: Period) throws(ControlProblem) {
+        let kept: RollupsKept
+        do throws(LedgerError) { kept = try sources.rollupsKept() } catch {
+            throw ControlProblem(.unavailable, "unavailable", error.message)
+        }
+        // Periods that end within the window may begin a year before it; their cuts lie where they
+        // do, so only the window itself is told of.
+        if window.start < kept.daysFrom {
+            notes.append(
+                "usage before \(SignalText.date(kept.daysFrom, zone)) is kept by the month: in "
+                    + "periods that are cut within one, it counts where its month begins")
+        } else if window.start < kept.hoursFrom {
+            notes.append(
+                "usage before \(SignalText.date(kept.hoursFrom, zone)) is kept by the day: it "
+                    + "counts, and is told, where its day begins")
         }
     }
 

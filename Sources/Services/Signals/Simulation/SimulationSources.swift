@@ -11,18 +11,22 @@ package struct SimulationSources: Sendable {
     package var catalog: CurrentCatalog
     package var contracts: ContractRecords
     package var cumulative: any CumulativeUsage
+    /// From when on which rollups are kept.
+    package var rollupsKept: @Sendable () throws(LedgerError) -> RollupsKept
     package var rehearse: Rehearsal
     package var zone: @Sendable (String) -> TimeZoneRules?
     package var clock: WallClock
 
     package init(
         catalog: CurrentCatalog, contracts: ContractRecords, cumulative: any CumulativeUsage,
+        rollupsKept: @escaping @Sendable () throws(LedgerError) -> RollupsKept,
         rehearse: @escaping Rehearsal, zone: @escaping @Sendable (String) -> TimeZoneRules?,
         clock: WallClock
     ) {
         self.catalog = catalog
         self.contracts = contracts
         self.cumulative = cumulative
+        self.rollupsKept = rollupsKept
         self.rehearse = rehearse
         self.zone = zone
         self.clock = clock

@@ -13,9 +13,15 @@ final class UsageCurve {
     private let customer: CustomerID
     private let zone: TimeZoneRules
     private let usage: any CumulativeUsage
+    /// Meters that anything was counted by; of others there is no usage.
+    private let meters: Set<MeterKey>
     private var known: [Key: UsageState] = [:]
 
-    init(_ customer: CustomerID, _ zone: TimeZoneRules, _ usage: any CumulativeUsage) {
+    init(
+        _ customer: CustomerID, _ zone: TimeZoneRules, _ usage: any CumulativeUsage,
+        meters: Set<MeterKey>
+    ) {
+        self.meters = meters
         self.customer = customer
         self.zone = zone
         self.usage = usage
@@ -25,6 +31,7 @@ final class UsageCurve {
     func readings(
         _ quota: Quota, _ period: Period, at cuts: [Timestamp]
     ) throws(LedgerError) -> [Int64] {
+        if !meters.contains(quota.meter) { return cuts.map { _ in 0 } }
         func key(_ cut: Timestamp) -> Key { Key(meter: quota.meter, period: period, cut: cut) }
         let missing = cuts.filter { known[key($0)] == nil }
         if !missing.isEmpty {
