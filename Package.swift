@@ -128,6 +128,11 @@ let package = Package(
         floor("Services/BillingExport", ["MeteringModel", "MeteringPorts", log]),
         floor("Services/Alerting", ["MeteringModel", "MeteringPorts", log]),
         floor(
+            "Services/Signals",
+            [
+                "MeteringModel", "MeteringPorts", "Entitlements", "Rating", "Forecasting", log,
+            ]),
+        floor(
             "Services/Provisioning",
             ["MeteringModel", "MeteringPorts", "Entitlements", log, crypto]),
 
@@ -157,7 +162,8 @@ let package = Package(
             dependencies: [
                 "CLibrdkafka", "CSimdJSON", "MeteringModel", "MeteringPorts", "QuotaEngine",
                 "Entitlements", "EventDecoding", "KafkaClient", "RedisClient", "KafkaEventLog",
-                "RedisCounterStore", "SQLLedger", "Metering", "Enforcement", log, arguments,
+                "RedisCounterStore", "SQLClient", "SQLLedger", "Metering", "Enforcement",
+                "Forecasting", log, arguments,
             ],
             path: "Benchmarks/TollgateBench", swiftSettings: settings),
 
@@ -213,6 +219,12 @@ let package = Package(
                 "Metering", "Enforcement", "SQLLedger", "JournalEventLog", "Entitlements",
                 "YAMLCatalog", "MeteringModel", "MeteringPorts", "QuotaEngine", log,
                 "UsageAggregation",
+            ]),
+        tests(
+            "SignalsTests",
+            [
+                "Signals", "Metering", "SQLLedger", "YAMLCatalog", "Entitlements",
+                "Forecasting", "MeteringModel", "MeteringPorts", log,
             ]),
         tests(
             "IntegrationTests",

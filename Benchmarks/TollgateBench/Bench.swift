@@ -6,7 +6,7 @@ import Foundation
 @main
 struct Bench: AsyncParsableCommand {
     enum Part: String, CaseIterable, ExpressibleByArgument {
-        case decisions, checks, decode, ledger, memory, kafka, http
+        case decisions, checks, near, decode, ledger, rollups, memory, kafka, http
     }
 
     static let configuration = CommandConfiguration(
@@ -33,8 +33,10 @@ struct Bench: AsyncParsableCommand {
                 switch part {
                 case .decisions: try DecisionBenchmark(options: options, report: report).run()
                 case .checks: try CheckBenchmark(options: options, report: report).run()
+                case .near: try NearLimitBenchmark(options: options, report: report).run()
                 case .decode: try DecodeBenchmark(options: options, report: report).run()
                 case .ledger: try LedgerBenchmark(options: options, report: report).run()
+                case .rollups: try RollupBenchmark(options: options, report: report).run()
                 case .memory:
                     try await MeteringBenchmark(options: options, report: report).fromMemory()
                 case .kafka:

@@ -1,4 +1,4 @@
-package import MeteringModel
+import MeteringModel
 
 /// How usage is carried on: from past steps, a rate with its spread. Deterministic.
 ///

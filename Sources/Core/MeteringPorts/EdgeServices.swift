@@ -147,12 +147,19 @@ package struct NearLimitEntry: Sendable, Hashable {
     package var period: Period
     package var timeZone: String
     package var enforcement: EnforcementMode
-    /// When the cap is reached at the period's run rate so far; nil when it is not, or already is.
+    /// When the cap is reached if usage goes on as it did (at the period's run rate so far, where
+    /// no better forecast is known); nil when it is not, or already is.
     package var projectedExhaustion: Timestamp?
+    /// The forecast's range; both nil where only the run rate is known. `projectedLatest` is nil
+    /// as well when the cap may not be reached in this period.
+    package var projectedEarliest: Timestamp?
+    package var projectedLatest: Timestamp?
+    /// Who looks after the customer.
+    package var owner: String?
     package init(
         customer: CustomerID, feature: FeatureKey, plan: String, used: Int64, limit: Int64,
         scale: Int, shareBasisPoints: Int64, period: Period, timeZone: String,
-        enforcement: EnforcementMode, projectedExhaustion: Timestamp?
+        enforcement: EnforcementMode, projectedExhaustion: Timestamp?, owner: String? = nil
     ) {
         self.customer = customer
         self.feature = feature
@@ -165,6 +172,31 @@ package struct NearLimitEntry: Sendable, Hashable {
         self.timeZone = timeZone
         self.enforcement = enforcement
         self.projectedExhaustion = projectedExhaustion
+        self.owner = owner
+    }
+}
+
+/// Which entries of the near-limit list are asked for; what is nil matches all.
+package struct NearLimitFilter: Sendable, Hashable {
+    package var customer: CustomerID?
+    package var feature: FeatureKey?
+    package var plan: PlanKey?
+    package var owner: String?
+    package init(
+        customer: CustomerID? = nil, feature: FeatureKey? = nil, plan: PlanKey? = nil,
+        owner: String? = nil
+    ) {
+        self.customer = customer
+        self.feature = feature
+        self.plan = plan
+        self.owner = owner
+    }
+
+    package func matches(_ entry: NearLimitEntry) -> Bool {
+        if let customer, entry.customer != customer { return false }
+        if let feature, entry.feature != feature { return false }
+        if let plan, PlanKey(entry.plan) != plan { return false }
+        return owner == nil || entry.owner == owner
     }
 }
 
@@ -257,7 +289,7 @@ package protocol UsageReporting: AnyObject, Sendable {
     func usage(_ query: UsageQuery) throws(QueryError) -> UsageReport
     /// Sorted by share, largest first; `cursor` is the `next` of the page before.
     func nearLimit(
-        overBasisPoints: Int64, limit: Int, cursor: String?
+        overBasisPoints: Int64, filter: NearLimitFilter, limit: Int, cursor: String?
     ) throws(QueryError) -> (entries: [NearLimitEntry], next: String?)
     func alerts(
         customer: CustomerID?, since: Timestamp?, cursor: String?, limit: Int

@@ -5,9 +5,8 @@ package import MeteringPorts
 /// Answers questions about recorded usage from the ledger.
 package final class UsageReports: UsageReporting {
     package typealias NearLimitPage =
-        @Sendable (_ over: Int64, _ limit: Int, _ cursor: String?) throws(QueryError) -> (
-            entries: [NearLimitEntry], next: String?
-        )
+        @Sendable (_ over: Int64, _ filter: NearLimitFilter, _ limit: Int, _ cursor: String?)
+        throws(QueryError) -> (entries: [NearLimitEntry], next: String?)
 
     private let queries: any LedgerQueries
     private let catalog: CurrentCatalog
@@ -73,9 +72,9 @@ package final class UsageReports: UsageReporting {
     }
 
     package func nearLimit(
-        overBasisPoints: Int64, limit: Int, cursor: String?
+        overBasisPoints: Int64, filter: NearLimitFilter, limit: Int, cursor: String?
     ) throws(QueryError) -> (entries: [NearLimitEntry], next: String?) {
-        try nearLimitPage(overBasisPoints, limit, cursor)
+        try nearLimitPage(overBasisPoints, filter, limit, cursor)
     }
 
     package func alerts(

@@ -1,3 +1,4 @@
+import Forecasting
 import MeteringModel
 import MeteringPorts
 
@@ -28,6 +29,8 @@ struct Signal: Sendable, Hashable {
     var shareBasisPoints: Int64?
     /// Shares of the quota's thresholds, ascending.
     var thresholdShares: [Int64] = []
+    /// Near a limit: when it will be reached, as far as that can be told.
+    var exhaustion: Exhaustion?
     var scale: Int
     var plan: PlanKey?
     var zone: TimeZoneRules { context.zone }

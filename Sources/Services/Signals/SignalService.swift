@@ -1,4 +1,4 @@
-package import Entitlements
+import Entitlements
 package import MeteringModel
 package import MeteringPorts
 
@@ -30,6 +30,23 @@ package final class SignalService: SignalDesk {
                 ("signals_failed", progress.failedCount),
                 ("signals_waiting", Int64(progress.waitingCount)),
             ]
+        }
+    }
+
+    /// A page of the near-limit list with the forecast's instants and ranges in place of plain run
+    /// rates, where there is a forecast: one look-up in memory an entry.
+    package func refined(_ entries: [NearLimitEntry]) -> [NearLimitEntry] {
+        entries.map { entry in
+            let id = SignalID.make(
+                .nearLimit, entry.customer, entry.feature, entry.period.start)
+            guard let forecast = board.signal(id)?.exhaustion, entry.used < entry.limit else {
+                return entry
+            }
+            var entry = entry
+            entry.projectedExhaustion = forecast.expected
+            entry.projectedEarliest = forecast.earliest
+            entry.projectedLatest = forecast.latest
+            return entry
         }
     }
 

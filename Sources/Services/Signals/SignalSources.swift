@@ -55,8 +55,7 @@ package struct ContractRecords: Sendable {
     /// Ids of customers behind one, in the order of their bytes, at most so many.
     package var customers: @Sendable (String?, Int) throws(ControlStoreError) -> [CustomerID]
     package var customerCount: @Sendable () throws(ControlStoreError) -> Int
-    package var record:
-        @Sendable (RecordKind, String) throws(ControlStoreError) -> RecordHistory?
+    package var record: @Sendable (RecordKind, String) throws(ControlStoreError) -> RecordHistory?
 
     package init(
         contract: @escaping @Sendable (CustomerID) throws(ControlStoreError) -> [RecordHistory],

@@ -48,7 +48,8 @@ enum SignalText {
 
     static func list(_ words: [String]) -> String {
         words.count < 2
-            ? words.joined() : words.dropLast().joined(separator: ", ") + " and " + words[words.count - 1]
+            ? words.joined()
+            : words.dropLast().joined(separator: ", ") + " and " + words[words.count - 1]
     }
 }
 

@@ -13,6 +13,7 @@ struct TollgateClientCommands {
             CustomersCommand.self, KeysCommand.self, AuditCommand.self, TokenCommand.self,
             EndpointsCommand.self,
             StatementCommand.self, StatementsCommand.self, BillingCommand.self,
+            SignalsCommand.self, SimulatePlanCommand.self,
         ]
     }
 }

@@ -11,6 +11,8 @@ enum BackgroundWork {
         control: ControlParts, following: ContractFollowing, gate: QuotaGate,
         shared: SharedCounterSync?, recorder: EventRecorder, alerts: AlertingParts,
         logger: Logger
+        shared: SharedCounterSync?, recorder: EventRecorder, ledger: any LedgerControl,
+        log: EventLogParts, signals: SignalParts, alertsTopic: String, logger: Logger
     ) -> [Task<Void, Never>] {
         var tasks = [
             Task {
@@ -19,6 +21,7 @@ enum BackgroundWork {
                     try? await Task.sleep(for: .seconds(1))
                 }
             },
+            Task { await signals.signals.run() },
             Task { await control.engine.follow() },
             Task {
                 await control.engine.watchBoundaries { await following.boundaryPassed($0, $1) }

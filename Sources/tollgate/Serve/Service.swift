@@ -54,6 +54,9 @@ final class Service: Sendable {
             control: stores.control, following: following, gate: core.gate, shared: stores.shared,
             recorder: core.recorder,
             alerts: stores.alerts, logger: logger)
+            ledger: stores.ledger, log: stores.log, signals: core.signals,
+            alertsTopic: configuration.alertsTopic,
+            logger: logger)
         let addresses =
             "http=\(Configuration.HostPort(host: api.host, port: api.port)) "
             + "admin=\(Configuration.HostPort(host: admin.host, port: admin.port))"

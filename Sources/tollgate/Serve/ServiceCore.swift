@@ -17,6 +17,7 @@ struct ServiceCore: Sendable {
     let gate: QuotaGate
     let recorder: EventRecorder
     let reports: UsageReports
+    let signals: SignalParts
     let operations: OperationsReport
     let billing: BillingParts
     let logger: Logger
@@ -34,6 +35,8 @@ struct ServiceCore: Sendable {
         settings.dedupeWindowSeconds = configuration.dedupeDays * 86_400
         settings.maximumAgeSeconds = configuration.dedupeDays * 86_400
         settings.closingGraceSeconds = configuration.billingGraceHours * 3_600
+        settings.hourRollupSeconds = configuration.rollupHoursDays * 86_400
+        settings.dayRollupSeconds = configuration.rollupDaysDays * 86_400
         self.settings = settings
         board = CounterBoard(
             catalog: catalog, queries: ledger, minimumCapacity: catalog.load().customerCount)
@@ -57,6 +60,14 @@ struct ServiceCore: Sendable {
         recorder = EventRecorder(
             writer: log.writer, queries: ledger, control: ledger, catalog: catalog,
             settings: settings, clock: clock)
+        let signals = SignalParts(
+            stores, limit: limits.rule(in: nil),
+            nearLimit: { over, limit, cursor throws(QueryError) in
+                try index.page(
+                    overBasisPoints: over, limit: limit, cursor: cursor, now: clock.now())
+            }, cumulative: CutUsage(queries: ledger, catalog: catalog), outbox: nil,
+            logger: logger)
+        self.signals = signals
         reports = UsageReports(
             queries: ledger, catalog: catalog,
             reconciler: Reconciler(
@@ -64,9 +75,12 @@ struct ServiceCore: Sendable {
                 settings: settings, shared: stores.shared?.store, logger: logger,
                 counterReading: { gate.settledUsage(customer: $0, feature: $1, period: $2) }),
             clock: clock,
-            nearLimit: { over, limit, cursor throws(QueryError) in
-                try index.page(
-                    overBasisPoints: over, limit: limit, cursor: cursor, now: clock.now())
+            nearLimit: { over, filter, limit, cursor throws(QueryError) in
+                var page = try index.page(
+                    overBasisPoints: over, filter: filter, limit: limit, cursor: cursor,
+                    now: clock.now())
+                page.entries = signals.signals.refined(page.entries)
+                return page
             },
             completeTo: { pipeline.completeTo })
         billing = BillingParts(
@@ -88,7 +102,7 @@ struct ServiceCore: Sendable {
         }
         options.rateLimitPerSecond = configuration.rateLimit
         options.checkRateLimitPerSecond = configuration.checkRateLimit ?? 0
-        let services = HTTPServices(
+        var services = HTTPServices(
             gate: gate, ingest: recorder, reporting: reports, catalog: stores.control.catalog,
             control: stores.control.service(gate: gate, ledger: stores.ledger),
             alerts: stores.alerts.desk,
@@ -96,6 +110,8 @@ struct ServiceCore: Sendable {
             billing: billing.service, access: stores.control.access, operations: operations,
             tail: pipeline.tail,
             logger: logger)
+        services.signals = signals.signals
+        services.simulation = signals.simulation
         return HTTPServer(services: services, options: options)
     }
 

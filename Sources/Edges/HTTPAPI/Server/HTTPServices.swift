@@ -17,6 +17,9 @@ package struct HTTPServices: Sendable {
     package var operations: any OperationsStatus
     /// Nil where nothing can be watched.
     package var tail: (any EventTailing)?
+    /// Nil where there are none: their routes do not exist then.
+    package var signals: (any SignalDesk)?
+    package var simulation: (any PlanSimulating)?
     package var logger: Logger
 
     package init(

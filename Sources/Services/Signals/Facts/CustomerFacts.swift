@@ -17,7 +17,7 @@ struct CustomerFacts: Sendable {
     struct QuotaFacts: Sendable {
         var quota: Quota
         var name: String
-        var price: QuotaPrice?
+        var price: FeaturePrice?
         var isDenied: Bool
         var period: Period
         var used: Int64
@@ -94,7 +94,7 @@ struct CustomerFacts: Sendable {
                 QuotaFacts(
                     quota: quota,
                     name: snapshot.feature(quota.feature)?.name ?? quota.feature.rawValue,
-                    price: QuotaPrice(of: entitlement, segment, snapshot.definitions),
+                    price: entitlement.price,
                     isDenied: entitlement.denial != nil, period: period, used: used,
                     limit: sources.limit(quota, period, now),
                     past: try past(of: quota, before: period, sources),

@@ -32,7 +32,8 @@ struct AnomalyRule {
         // Whole hours, so that rollups say what had been used by then on other days.
         let hour = facts.now.seconds.floorDivided(by: 3_600) * 3_600
         let elapsed = hour - today.period.start.seconds
-        let share = Double(elapsed) / Double(max(1, today.period.end.seconds - today.period.start.seconds))
+        let share =
+            Double(elapsed) / Double(max(1, today.period.end.seconds - today.period.start.seconds))
         // Half of a day and nothing of it is worth a look, and so is a day that is ahead.
         let isAhead = today.value >= median * max(share, 0.1) * (1 + Anomaly.changeMin)
         let isBehind = share >= 0.5 && today.value <= median * share * (1 - Anomaly.changeMin)

@@ -1,5 +1,6 @@
 import Forecasting
 import MeteringModel
+import MeteringPorts
 
 /// A customer who is leaving quietly: usage that falls, stops, or never came up to what is paid for.
 /// One signal a month and feature, for the worst of the three.
@@ -40,7 +41,7 @@ enum ChurnRule {
         else { return nil }
         let days = (facts.now.microseconds(since: last.period.end)) / 86_400_000_000
         return Finding(
-            severity: .high, score: 75,
+            severity: .high, score: 75 + min(15, used / 4),
             text: "\(facts.id) has used no \(own.name) for \(SignalText.count(days, "day")): the "
                 + "last was on \(SignalText.date(last.period.start, facts.zone)), after use on "
                 + "\(used) of the \(before) days before",

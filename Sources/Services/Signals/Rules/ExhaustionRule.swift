@@ -1,5 +1,7 @@
+import Entitlements
 import Forecasting
 import MeteringModel
+import MeteringPorts
 
 /// A limit that will be reached before its period ends, if usage goes on as it did.
 enum ExhaustionRule {

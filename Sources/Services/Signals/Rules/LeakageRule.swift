@@ -1,5 +1,6 @@
 import Forecasting
 import MeteringModel
+import MeteringPorts
 
 /// Usage that nobody pays for: without any entitlement, or over a soft limit that has no price.
 enum LeakageRule {
@@ -50,7 +51,8 @@ enum LeakageRule {
         }
         return facts.signal(
             .leakage, feature, of: month.start, .high, score: 70, since: first.period.start,
-            reason: "\(facts.id) has used \(amount) on \(SignalText.count(Int64(used.count), "day")) "
+            reason:
+                "\(facts.id) has used \(amount) on \(SignalText.count(Int64(used.count), "day")) "
                 + "of the last \(days), last on \(SignalText.date(last.period.start, facts.zone)), "
                 + "and \(cause(found.reason, found.features)).",
             numbers: numbers, basis: [.init(period: period, used: total, limit: nil)],

@@ -1,4 +1,6 @@
+import Forecasting
 import MeteringModel
+import MeteringPorts
 
 /// A quota that is nearly or wholly used up, or over.
 enum NearLimitRule {
@@ -32,6 +34,7 @@ enum NearLimitRule {
             ], basis: [own.basis], scale: own.scale)
         signal.shareBasisPoints = share
         signal.thresholdShares = own.thresholdShares
+        signal.exhaustion = ExhaustionRule.forecast(own, facts)
         return signal
     }
 

@@ -1,4 +1,5 @@
 import MeteringModel
+import MeteringPorts
 
 /// Upsell: a limit that was too small in most of the last periods.
 enum OverageRule {

@@ -1,3 +1,4 @@
+import Entitlements
 import MeteringModel
 import MeteringPorts
 
@@ -35,7 +36,9 @@ extension CustomerFacts.QuotaFacts {
 
     func text(_ units: Int64) -> String { SignalText.quantity(units, scale: scale) }
 
-    func number(_ units: Int64) -> JSONValue { .number(DecimalQuantity.text(units: units, scale: scale)) }
+    func number(_ units: Int64) -> JSONValue {
+        .number(DecimalQuantity.text(units: units, scale: scale))
+    }
 
     var basis: Signal.Basis { .init(period: period, used: used, limit: limit.finite) }
 
