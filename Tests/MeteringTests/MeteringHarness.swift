@@ -48,13 +48,10 @@ final class MeteringHarness: Sendable {
         let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         let pipeline = MeteringPipeline(
             reader: try journal.makeReader(), ledger: ledger, queries: ledger, catalog: catalog,
-            observer: Unobserved(), settings: settings, counters: MeteringCounters(),
-            instance: "a", clock: wall, logger: logger,
-            limit: LimitResolver(catalog: catalog, queries: ledger).limit,
-            corrections: CorrectionSupport(ledger: ledger, replay: JournalReplay(journal)))
             observer: Unobserved(), settings: settings, counters: counters,
             instance: "a", clock: wall, logger: logger, outbox: outbox,
-            limit: LimitResolver(catalog: catalog, queries: ledger).limit)
+            limit: LimitResolver(catalog: catalog, queries: ledger).limit,
+            corrections: CorrectionSupport(ledger: ledger, replay: JournalReplay(journal)))
         self.pipeline = pipeline
         corrector = EventCorrector(
             .init(

@@ -10,9 +10,7 @@ enum BackgroundWork {
     static func start(
         control: ControlParts, following: ContractFollowing, gate: QuotaGate,
         shared: SharedCounterSync?, recorder: EventRecorder, alerts: AlertingParts,
-        logger: Logger
-        shared: SharedCounterSync?, recorder: EventRecorder, ledger: any LedgerControl,
-        log: EventLogParts, signals: SignalParts, alertsTopic: String, logger: Logger
+        signals: SignalParts, logger: Logger
     ) -> [Task<Void, Never>] {
         var tasks = [
             Task {

@@ -52,21 +52,14 @@ final class Service: Sendable {
         core.operations.setServing(true)
         let background = BackgroundWork.start(
             control: stores.control, following: following, gate: core.gate, shared: stores.shared,
-            recorder: core.recorder,
-            alerts: stores.alerts, logger: logger)
-            ledger: stores.ledger, log: stores.log, signals: core.signals,
-            alertsTopic: configuration.alertsTopic,
-            logger: logger)
+            recorder: core.recorder, alerts: stores.alerts, signals: core.signals, logger: logger)
         let addresses =
             "http=\(Configuration.HostPort(host: api.host, port: api.port)) "
             + "admin=\(Configuration.HostPort(host: admin.host, port: admin.port))"
         return Service(
             parts: Parts(
-                ledger: stores.ledger, control: stores.control, log: stores.log,
-                alerts: stores.alerts,
                 ledger: stores.ledger, control: stores.control, billing: stores.billing,
-                log: stores.log,
-                pipeline: core.pipeline, gate: core.gate,
+                log: stores.log, alerts: stores.alerts, pipeline: core.pipeline, gate: core.gate,
                 shared: stores.shared, http: http, operations: core.operations,
                 background: background + core.billing.start()),
             addresses: addresses)

@@ -49,7 +49,8 @@ struct ServiceCore: Sendable {
         let pipeline = unsafe MeteringPipeline(
             reader: log.reader, ledger: ledger, queries: ledger, catalog: catalog,
             observer: tracker, settings: settings, counters: counters, instance: instance,
-            clock: clock, logger: logger, limit: limits.rule(in: nil))
+            clock: clock, logger: logger, outbox: stores.alerts.outbox,
+            limit: limits.rule(in: nil))
         self.pipeline = pipeline
         let gate = QuotaGate(
             board: board, book: IdempotencyBook(), writer: log.writer, queries: ledger,
@@ -65,7 +66,7 @@ struct ServiceCore: Sendable {
             nearLimit: { over, limit, cursor throws(QueryError) in
                 try index.page(
                     overBasisPoints: over, limit: limit, cursor: cursor, now: clock.now())
-            }, cumulative: CutUsage(queries: ledger, catalog: catalog), outbox: nil,
+            }, cumulative: CutUsage(queries: ledger, catalog: catalog), outbox: stores.alerts.outbox,
             logger: logger)
         self.signals = signals
         reports = UsageReports(
@@ -105,10 +106,8 @@ struct ServiceCore: Sendable {
         var services = HTTPServices(
             gate: gate, ingest: recorder, reporting: reports, catalog: stores.control.catalog,
             control: stores.control.service(gate: gate, ledger: stores.ledger),
-            alerts: stores.alerts.desk,
+            billing: billing.service, alerts: stores.alerts.desk,
             access: stores.control.access, operations: operations, tail: pipeline.tail,
-            billing: billing.service, access: stores.control.access, operations: operations,
-            tail: pipeline.tail,
             logger: logger)
         services.signals = signals.signals
         services.simulation = signals.simulation

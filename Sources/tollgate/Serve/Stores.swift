@@ -9,8 +9,7 @@ import SQLBilling
 import SQLLedger
 import YAMLCatalog
 
-/// What holds data, opened: ledger, catalog, event log, alerts, shared counters.
-/// What holds data, opened: ledger, catalog, statements, event log, shared counters.
+/// What holds data, opened: ledger, catalog, statements, event log, alerts, shared counters.
 struct Stores: Sendable {
     var clock: WallClock
     var ledger: SQLLedger
@@ -40,9 +39,8 @@ struct Stores: Sendable {
             logger: logger)
         let shared = try await openShared(configuration, clock: clock, logger: logger)
         return Stores(
-            clock: clock, ledger: ledger, control: control, log: log, alerts: alerts,
             clock: clock, ledger: ledger, control: control, billing: billing, log: log,
-            shared: shared)
+            alerts: alerts, shared: shared)
     }
 
     private static func openShared(

@@ -5,7 +5,6 @@ enum OpenAPISchemas {
         "{"
         + [
             questions, decisions, events, reports, control, definitions, prices, records, access,
-            questions, decisions, events, reports, control, definitions, prices, records, access,
             billing, alertEndpoints, signals,
         ].joined(separator: ",") + "}"
 
