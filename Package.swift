@@ -140,7 +140,8 @@ let package = Package(
             name: "tollgate-bench",
             dependencies: [
                 "CLibrdkafka", "CSimdJSON", "MeteringModel", "MeteringPorts", "QuotaEngine",
-                "Entitlements", "EventDecoding", "KafkaClient", "RedisClient", "KafkaEventLog",
+                "Entitlements", "Rating", "EventDecoding", "KafkaClient", "RedisClient",
+                "KafkaEventLog",
                 "RedisCounterStore", "SQLLedger", "Metering", "Enforcement", log, arguments,
             ],
             path: "Benchmarks/TollgateBench", swiftSettings: settings),
