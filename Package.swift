@@ -164,6 +164,9 @@ let package = Package(
                 "Entitlements", "EventDecoding", "KafkaClient", "RedisClient", "KafkaEventLog",
                 "RedisCounterStore", "SQLClient", "SQLLedger", "Metering", "Enforcement",
                 "Forecasting", log, arguments,
+                "Entitlements", "Rating", "EventDecoding", "KafkaClient", "RedisClient",
+                "KafkaEventLog",
+                "RedisCounterStore", "SQLLedger", "Metering", "Enforcement", log, arguments,
             ],
             path: "Benchmarks/TollgateBench", swiftSettings: settings),
 

@@ -7,6 +7,7 @@ import Foundation
 struct Bench: AsyncParsableCommand {
     enum Part: String, CaseIterable, ExpressibleByArgument {
         case decisions, checks, near, decode, ledger, rollups, memory, kafka, http
+        case decisions, checks, decode, ledger, memory, kafka, http, rating
     }
 
     static let configuration = CommandConfiguration(
@@ -42,6 +43,7 @@ struct Bench: AsyncParsableCommand {
                 case .kafka:
                     try await MeteringBenchmark(options: options, report: report).fromKafka()
                 case .http: try HTTPBenchmark(options: options, report: report).run()
+                case .rating: try RatingBenchmark(options: options, report: report).run()
                 }
             } catch {
                 failures.append("\(part.rawValue): \(error)")
