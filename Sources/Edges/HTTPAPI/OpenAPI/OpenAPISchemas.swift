@@ -3,8 +3,10 @@
 enum OpenAPISchemas {
     static let all =
         "{"
-        + [questions, decisions, events, reports, control, definitions, records, access].joined(
-            separator: ",") + "}"
+        + [
+            questions, decisions, events, reports, control, definitions, records, access,
+            corrections,
+        ].joined(separator: ",") + "}"
 
     private static let questions = #"""
         "Quantity":{"description":"Integer, or decimal string.","anyOf":[

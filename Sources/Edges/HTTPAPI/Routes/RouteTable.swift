@@ -14,6 +14,7 @@ enum RouteTable {
             + reports(ReportRoutes(services, options))
             + catalog(CatalogRoutes(services))
             + (services.control.map { control(ControlRoutes($0)) } ?? [])
+            + (services.corrections.map { corrections(CorrectionRoutes($0)) } ?? [])
         let document = OpenAPIDocument.json(table + [openAPI(body: "")], version: options.version)
         return table + [openAPI(body: document)]
     }

@@ -9,6 +9,8 @@ package struct HTTPServices: Sendable {
     package var catalog: any CatalogAdministration
     /// Nil where there is none: its routes do not exist then.
     package var control: (any ControlPlane)?
+    /// Nil where single events are not corrected: its routes do not exist then.
+    package var corrections: (any EventCorrecting)?
     package var access: any AccessControl
     package var operations: any OperationsStatus
     /// Nil where nothing can be watched.
@@ -18,6 +20,7 @@ package struct HTTPServices: Sendable {
     package init(
         gate: any EntitlementGate, ingest: any EventIngest, reporting: any UsageReporting,
         catalog: any CatalogAdministration, control: (any ControlPlane)? = nil,
+        corrections: (any EventCorrecting)? = nil,
         access: any AccessControl, operations: any OperationsStatus,
         tail: (any EventTailing)? = nil, logger: Logger
     ) {
@@ -26,6 +29,7 @@ package struct HTTPServices: Sendable {
         self.reporting = reporting
         self.catalog = catalog
         self.control = control
+        self.corrections = corrections
         self.access = access
         self.operations = operations
         self.tail = tail
