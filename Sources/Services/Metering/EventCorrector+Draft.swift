@@ -109,7 +109,7 @@ extension EventCorrector {
         var found: CountedEvent?
         let decoder = decoder()
         do throws(EventLogError) {
-            try parts.replay.replay(from: [position.partition: position.offset]) {
+            try parts.replay.scan(from: [position.partition: position.offset]) {
                 info, headers, value in
                 if info.offset == position.offset {
                     found = CountedEvent(info, headers, value, decoder)

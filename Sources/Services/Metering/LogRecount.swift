@@ -16,9 +16,9 @@ package protocol LogReplay: AnyObject, Sendable {
         _ body: (LogRecordInfo, _ headers: RawSpan, _ value: RawSpan) -> Void
     ) throws(EventLogError)
     /// The same, of the named partitions only, until `body` returns false.
-    func replay(
+    func scan(
         from offsets: [Int32: Int64],
-        while body: (LogRecordInfo, _ headers: RawSpan, _ value: RawSpan) -> Bool
+        _ body: (LogRecordInfo, _ headers: RawSpan, _ value: RawSpan) -> Bool
     ) throws(EventLogError)
 }
 
@@ -34,9 +34,9 @@ extension LogReplay {
     }
 
     /// Reads on to the end all the same.
-    package func replay(
+    package func scan(
         from offsets: [Int32: Int64],
-        while body: (LogRecordInfo, _ headers: RawSpan, _ value: RawSpan) -> Bool
+        _ body: (LogRecordInfo, _ headers: RawSpan, _ value: RawSpan) -> Bool
     ) throws(EventLogError) {
         var isWanted = true
         try replay(from: offsets) { info, headers, value in

@@ -102,6 +102,9 @@ final class OperationsReport: OperationsStatus {
             "Duplicates whose content differed from the first; the first one counts.", [],
             counters.conflicts.value)
         text.counter(
+            "tollgate_event_corrections_total", "Corrections of single events read from the log.",
+            [], counters.corrections.value)
+        text.counter(
             "tollgate_ledger_commits_total", "Ledger transactions.", [], counters.commits.value)
         text.counter(
             "tollgate_ledger_commit_failures_total", "Ledger transactions that failed.", [],

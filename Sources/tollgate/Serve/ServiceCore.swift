@@ -16,6 +16,7 @@ struct ServiceCore: Sendable {
     let pipeline: MeteringPipeline
     let gate: QuotaGate
     let recorder: EventRecorder
+    let corrector: EventCorrector
     let reports: UsageReports
     let signals: SignalParts
     let operations: OperationsReport
@@ -51,7 +52,10 @@ struct ServiceCore: Sendable {
             observer: tracker, settings: settings, counters: counters, instance: instance,
             clock: clock, logger: logger, outbox: stores.alerts.outbox,
             limit: limits.rule(in: nil))
+            clock: clock, logger: logger, limit: limits.rule(in: nil),
+            corrections: CorrectionSupport(ledger: ledger, replay: log.replay))
         self.pipeline = pipeline
+        corrector = Self.corrector(stores, settings)
         let gate = QuotaGate(
             board: board, book: IdempotencyBook(), writer: log.writer, queries: ledger,
             shared: stores.shared, seats: stores.control.engine.seats, clock: clock,
@@ -94,6 +98,22 @@ struct ServiceCore: Sendable {
             alerts: stores.alerts)
     }
 
+    private static func corrector(
+        _ stores: Stores, _ settings: MeteringSettings
+    ) -> EventCorrector {
+        let access = stores.control.access
+        let history = SubjectHistory(
+            store: stores.control.store, current: stores.control.engine.current)
+        return EventCorrector(
+            EventCorrector.Parts(
+                writer: stores.log.writer, replay: stores.log.replay, queries: stores.ledger,
+                catalog: stores.control.engine.current, records: stores.control.engine,
+                isInTree: { access.isInTree($0, of: $1) },
+                owner: { (subject, instant) throws(ControlProblem) in
+                    try history.owner(of: subject, at: instant)
+                }, clock: stores.clock), settings: settings)
+    }
+
     func makeHTTPServer(_ configuration: Configuration) throws -> HTTPServer {
         var options = HTTPOptions(
             clock: stores.clock,
@@ -108,6 +128,7 @@ struct ServiceCore: Sendable {
             control: stores.control.service(gate: gate, ledger: stores.ledger),
             billing: billing.service, alerts: stores.alerts.desk,
             access: stores.control.access, operations: operations, tail: pipeline.tail,
+            corrections: corrector, access: stores.control.access, operations: operations, tail: pipeline.tail,
             logger: logger)
         services.signals = signals.signals
         services.simulation = signals.simulation

@@ -6,6 +6,8 @@ enum OpenAPISchemas {
         + [
             questions, decisions, events, reports, control, definitions, prices, records, access,
             billing, alertEndpoints, signals,
+            questions, decisions, events, reports, control, definitions, records, access,
+            corrections,
         ].joined(separator: ",") + "}"
 
     private static let questions = #"""

@@ -18,6 +18,7 @@ enum RouteTable {
             + (services.alerts.map { alertEndpoints(AlertEndpointRoutes($0)) } ?? [])
             + (services.signals.map { signals(SignalRoutes($0)) } ?? [])
             + (services.simulation.map { simulations(SimulationRoutes($0)) } ?? [])
+            + (services.corrections.map { corrections(CorrectionRoutes($0)) } ?? [])
         let document = OpenAPIDocument.json(table + [openAPI(body: "")], version: options.version)
         return table + [openAPI(body: document)]
     }

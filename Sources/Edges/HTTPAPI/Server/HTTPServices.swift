@@ -13,6 +13,8 @@ package struct HTTPServices: Sendable {
     package var billing: (any BillingDesk)?
     /// Nil where there is none: its routes do not exist then.
     package var alerts: (any AlertDesk)?
+    /// Nil where single events are not corrected: its routes do not exist then.
+    package var corrections: (any EventCorrecting)?
     package var access: any AccessControl
     package var operations: any OperationsStatus
     /// Nil where nothing can be watched.
@@ -27,6 +29,7 @@ package struct HTTPServices: Sendable {
         catalog: any CatalogAdministration, control: (any ControlPlane)? = nil,
         billing: (any BillingDesk)? = nil,
         alerts: (any AlertDesk)? = nil,
+        corrections: (any EventCorrecting)? = nil,
         access: any AccessControl, operations: any OperationsStatus,
         tail: (any EventTailing)? = nil, logger: Logger
     ) {
@@ -37,6 +40,7 @@ package struct HTTPServices: Sendable {
         self.control = control
         self.billing = billing
         self.alerts = alerts
+        self.corrections = corrections
         self.access = access
         self.operations = operations
         self.tail = tail
