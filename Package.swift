@@ -149,8 +149,9 @@ let package = Package(
             dependencies: [
                 "CLibrdkafka", "CSimdJSON", "MeteringModel", "MeteringPorts", "QuotaEngine",
                 "Entitlements", "EventDecoding", "KafkaClient", "RedisClient", "KafkaEventLog",
-                "RedisCounterStore", "SQLLedger", "Metering", "Enforcement", log, arguments,
-            ],
+                "RedisCounterStore", "SQLLedger", "Metering", "Enforcement", "Alerting",
+                "SQLAlerts", "OutboundHTTP", "AlertKeys", log, arguments,
+            ] + nio,
             path: "Benchmarks/TollgateBench", swiftSettings: settings),
 
         // Tests, floor by floor

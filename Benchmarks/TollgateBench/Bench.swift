@@ -6,7 +6,7 @@ import Foundation
 @main
 struct Bench: AsyncParsableCommand {
     enum Part: String, CaseIterable, ExpressibleByArgument {
-        case decisions, checks, decode, ledger, memory, kafka, http
+        case decisions, checks, decode, ledger, memory, kafka, http, webhooks
     }
 
     static let configuration = CommandConfiguration(
@@ -40,6 +40,8 @@ struct Bench: AsyncParsableCommand {
                 case .kafka:
                     try await MeteringBenchmark(options: options, report: report).fromKafka()
                 case .http: try HTTPBenchmark(options: options, report: report).run()
+                case .webhooks:
+                    try await WebhookBenchmark(options: options, report: report).run()
                 }
             } catch {
                 failures.append("\(part.rawValue): \(error)")
