@@ -168,6 +168,9 @@ let package = Package(
                 "KafkaEventLog",
                 "RedisCounterStore", "SQLLedger", "Metering", "Enforcement", log, arguments,
             ],
+                "RedisCounterStore", "SQLLedger", "Metering", "Enforcement", "Alerting",
+                "SQLAlerts", "OutboundHTTP", "AlertKeys", log, arguments,
+            ] + nio,
             path: "Benchmarks/TollgateBench", swiftSettings: settings),
 
         // Tests, floor by floor

@@ -8,6 +8,7 @@ struct Bench: AsyncParsableCommand {
     enum Part: String, CaseIterable, ExpressibleByArgument {
         case decisions, checks, near, decode, ledger, rollups, memory, kafka, http
         case decisions, checks, decode, ledger, memory, kafka, http, rating
+        case decisions, checks, decode, ledger, memory, kafka, http, webhooks
     }
 
     static let configuration = CommandConfiguration(
@@ -44,6 +45,8 @@ struct Bench: AsyncParsableCommand {
                     try await MeteringBenchmark(options: options, report: report).fromKafka()
                 case .http: try HTTPBenchmark(options: options, report: report).run()
                 case .rating: try RatingBenchmark(options: options, report: report).run()
+                case .webhooks:
+                    try await WebhookBenchmark(options: options, report: report).run()
                 }
             } catch {
                 failures.append("\(part.rawValue): \(error)")
