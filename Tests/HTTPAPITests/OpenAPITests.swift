@@ -43,6 +43,10 @@ import Testing
             ("POST", "/v1/changes/r/undo", ""), ("GET", "/v1/keys", ""), ("POST", "/v1/keys", "{}"),
             ("DELETE", "/v1/keys/k", ""), ("POST", "/v1/customers/acme/token", ""),
             ("POST", "/v1/signing-keys/rotate", ""), ("GET", "/.well-known/jwks.json", ""),
+            ("GET", "/v1/customers/acme/statements", ""), ("GET", "/v1/statements", ""),
+            ("GET", "/v1/customers/acme/statements/2026-10?explain=true", ""),
+            ("GET", "/v1/customers/acme/statements/2026-10/events?line=li_1", ""),
+            ("POST", "/v1/billing/months/2026-10/close", ""), ("GET", "/v1/billing/check", ""),
         ]
         + RouteTable.RecordShape.all.flatMap { shape in
             let path = "/v1/" + shape.path
