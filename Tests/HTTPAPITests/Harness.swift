@@ -16,6 +16,7 @@ struct Harness {
     let operations = FakeOperations()
     let control = FakeControl()
     let desk = FakeDesk()
+    let billing = FakeBilling()
     let access = FakeAccess()
     let services: HTTPServices
     let server: HTTPServer
@@ -34,6 +35,7 @@ struct Harness {
         services = HTTPServices(
             gate: gate, ingest: ingest, reporting: reporting, catalog: catalog,
             control: control, alerts: desk, access: access, operations: operations,
+            control: control, billing: billing, access: access, operations: operations,
             logger: Logger(label: "test"))
         server = HTTPServer(services: services, options: options)
         do {

@@ -53,6 +53,10 @@ import Testing
             ("GET", "/v1/alert-endpoints/e/deliveries", ""),
             ("GET", "/v1/alert-endpoints/e/deliveries/m", ""),
             ("POST", "/v1/alert-endpoints/e/deliveries/m/resend", ""),
+            ("GET", "/v1/customers/acme/statements", ""), ("GET", "/v1/statements", ""),
+            ("GET", "/v1/customers/acme/statements/2026-10?explain=true", ""),
+            ("GET", "/v1/customers/acme/statements/2026-10/events?line=li_1", ""),
+            ("POST", "/v1/billing/months/2026-10/close", ""), ("GET", "/v1/billing/check", ""),
         ]
         + RouteTable.RecordShape.all.flatMap { shape in
             let path = "/v1/" + shape.path
