@@ -15,6 +15,7 @@ struct Harness {
     let catalog = FakeCatalog()
     let operations = FakeOperations()
     let control = FakeControl()
+    let desk = FakeDesk()
     let access = FakeAccess()
     let services: HTTPServices
     let server: HTTPServer
@@ -32,7 +33,8 @@ struct Harness {
         configure(&options)
         services = HTTPServices(
             gate: gate, ingest: ingest, reporting: reporting, catalog: catalog,
-            control: control, access: access, operations: operations, logger: Logger(label: "test"))
+            control: control, alerts: desk, access: access, operations: operations,
+            logger: Logger(label: "test"))
         server = HTTPServer(services: services, options: options)
         do {
             port = try await server.start(host: "127.0.0.1", port: 0).port

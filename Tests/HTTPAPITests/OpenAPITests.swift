@@ -43,6 +43,16 @@ import Testing
             ("POST", "/v1/changes/r/undo", ""), ("GET", "/v1/keys", ""), ("POST", "/v1/keys", "{}"),
             ("DELETE", "/v1/keys/k", ""), ("POST", "/v1/customers/acme/token", ""),
             ("POST", "/v1/signing-keys/rotate", ""), ("GET", "/.well-known/jwks.json", ""),
+            ("GET", "/v1/alert-endpoints", ""), ("POST", "/v1/alert-endpoints", "{}"),
+            ("GET", "/v1/alert-endpoints/e", ""), ("PUT", "/v1/alert-endpoints/e", "{}"),
+            ("PATCH", "/v1/alert-endpoints/e", "{}"), ("DELETE", "/v1/alert-endpoints/e", ""),
+            ("POST", "/v1/alert-endpoints/e/secret", ""),
+            ("POST", "/v1/alert-endpoints/e/test", ""),
+            ("POST", "/v1/alert-endpoints/e/enable", ""),
+            ("POST", "/v1/alert-endpoints/e/resend", "{}"),
+            ("GET", "/v1/alert-endpoints/e/deliveries", ""),
+            ("GET", "/v1/alert-endpoints/e/deliveries/m", ""),
+            ("POST", "/v1/alert-endpoints/e/deliveries/m/resend", ""),
         ]
         + RouteTable.RecordShape.all.flatMap { shape in
             let path = "/v1/" + shape.path

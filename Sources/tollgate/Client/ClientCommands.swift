@@ -12,6 +12,7 @@ struct TollgateClientCommands {
             MigrateCommand.self, SeatsCommand.self, AdjustmentsCommand.self,
             CustomersCommand.self, KeysCommand.self, AuditCommand.self, TokenCommand.self,
             StatementCommand.self, StatementsCommand.self, BillingCommand.self,
+            ExportsCommand.self, EndpointsCommand.self,
         ]
     }
 }

@@ -1,6 +1,4 @@
-import Alerting
 import Enforcement
-import KafkaEventLog
 import Logging
 import Metering
 import MeteringPorts
@@ -11,8 +9,8 @@ import SQLCatalog
 enum BackgroundWork {
     static func start(
         control: ControlParts, following: ContractFollowing, gate: QuotaGate,
-        shared: SharedCounterSync?, recorder: EventRecorder, ledger: any LedgerControl,
-        log: EventLogParts, alertsTopic: String, logger: Logger
+        shared: SharedCounterSync?, recorder: EventRecorder, alerts: AlertingParts,
+        logger: Logger
     ) -> [Task<Void, Never>] {
         var tasks = [
             Task {
@@ -45,11 +43,6 @@ enum BackgroundWork {
                     }
                 })
         }
-        if let producer = log.alerts {
-            let dispatcher = CrossingDispatcher(
-                control: ledger, sink: KafkaCrossingSink(producer: producer), logger: logger)
-            tasks.append(Task { await dispatcher.run() })
-        }
-        return tasks
+        return tasks + alerts.start()
     }
 }

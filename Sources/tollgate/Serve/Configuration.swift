@@ -19,6 +19,10 @@ struct Configuration: Sendable {
     var tlsCertificate: String?
     var tlsKey: String?
     var stripeSecretFile: String?
+    /// What outgoing requests may reach beside https on the public internet: `HOST`, `HOST:PORT`,
+    /// or a network.
+    var outboundAllowed: [String] = []
+    var outboundAuthorityFile: String?
     /// Requests per second and caller to the control plane and the reports; nil: the default.
     var rateLimit: Int?
     /// The same for checks, charges and events; nil: unbounded.
@@ -27,6 +31,7 @@ struct Configuration: Sendable {
     var dedupeDays: Int64 = 35
     /// How long a period stays open for late events after its end, and a month before it is closed.
     var billingGraceHours: Int64 = 72
+    var exports = ExportConfiguration()
 
     struct HostPort: Sendable, Hashable, CustomStringConvertible {
         var host: String
@@ -110,6 +115,12 @@ struct ServeOptions: ParsableArguments {
     @Option(help: "Private key (PEM) of the certificate.") var tlsKey: String?
     @Option(help: "File with the signing secrets of Stripe's webhook, one a line.")
     var stripeWebhookSecretFile: String?
+    @Option(
+        name: .customLong("outbound-allow"),
+        help: "HOST, HOST:PORT or CIDR that webhooks may go to though it is private; repeatable.")
+    var outboundAllowed: [String] = []
+    @Option(help: "Authorities (PEM) of outgoing https requests; the system's when absent.")
+    var outboundCa: String?
     @Option(help: "Control-plane and report requests a second that one caller may make; 200.")
     var rateLimit: Int?
     @Option(help: "Checks, charges and event batches a second that one caller may make; unbounded.")
@@ -119,6 +130,7 @@ struct ServeOptions: ParsableArguments {
     @Option(help: "Days an event id is remembered for.") var dedupeDays: Int64?
     @Option(help: "Hours that months stay open for late events before they are closed; 72.")
     var billingGraceHours: Int64?
+    @OptionGroup var exports: ExportFlags
     // Accepted only to say that they are planned; hidden, so that help promises nothing.
     @Option(help: ArgumentHelp("Not in this version: gRPC for Envoy.", visibility: .hidden))
     var grpc: String?
@@ -153,6 +165,12 @@ struct ServeOptions: ParsableArguments {
         result.tlsCertificate = try value(tlsCertificate, "tls-certificate")
         result.tlsKey = try value(tlsKey, "tls-key")
         result.stripeSecretFile = try value(stripeWebhookSecretFile, "stripe-webhook-secret-file")
+        let inOtherPlaces = try value(nil, "outbound-allow") ?? ""
+        result.outboundAllowed =
+            outboundAllowed.isEmpty
+            ? inOtherPlaces.split(separator: ",").map { $0.filter { $0 != " " } }
+            : outboundAllowed
+        result.outboundAuthorityFile = try value(outboundCa, "outbound-ca")
         func rate(_ flag: Int?, _ name: String) throws -> Int? {
             guard let text = try value(flag.map(String.init), name) else { return nil }
             guard let number = Int(text), (0...1_000_000).contains(number) else {
@@ -176,7 +194,17 @@ struct ServeOptions: ParsableArguments {
             }
             result.billingGraceHours = hours
         }
-        result.kafkaProperties = try file.takeProperties("kafka-properties")
+        result.exports = try exports.resolve(value)
+        result.kafkaProperties = try allKafkaProperties(&file, environment)
+        try file.requireEmpty()
+        return result
+    }
+
+    /// Those of the file, then the environment's, then the flags': the last of a name holds.
+    private func allKafkaProperties(
+        _ file: inout ConfigurationFile, _ environment: [String: String]
+    ) throws -> [String: String] {
+        var properties = try file.takeProperties("kafka-properties")
         let fromEnvironment =
             environment["TOLLGATE_KAFKA_PROPERTIES"]
             .map { $0.split(separator: ",").map(String.init) } ?? []
@@ -184,11 +212,9 @@ struct ServeOptions: ParsableArguments {
             guard let equals = text.firstIndex(of: "=") else {
                 throw ConfigurationError("--kafka-property: `\(text)` is not key=value")
             }
-            result.kafkaProperties[String(text[..<equals])] =
-                String(text[text.index(after: equals)...])
+            properties[String(text[..<equals])] = String(text[text.index(after: equals)...])
         }
-        try file.requireEmpty()
-        return result
+        return properties
     }
 }
 

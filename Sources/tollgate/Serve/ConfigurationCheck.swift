@@ -33,6 +33,7 @@ enum ConfigurationCheck {
         }
         _ = try SecretFile.read(
             configuration.stripeSecretFile, flag: "--stripe-webhook-secret-file")
+        try configuration.exports.check(kafka: configuration.kafka)
         if (configuration.tlsCertificate == nil) != (configuration.tlsKey == nil) {
             throw ConfigurationError(
                 "--tls-certificate and --tls-key belong together; give both or none")
@@ -48,6 +49,7 @@ enum ConfigurationCheck {
             throw ConfigurationError(
                 "--http \(http) and --admin \(admin) are the same port; give each its own")
         }
+        _ = try AlertingParts.allowances(configuration)
         if let url = configuration.redis { try SharedStore.validate(url) }
         if let reason = DataDirectory.obstacle(configuration.dataDirectory) {
             throw DataDirectory.error(configuration.dataDirectory, reason)

@@ -73,20 +73,54 @@ final class KafkaReplay: LogReplay {
     }
 }
 
-/// Threshold crossings as records of a Kafka topic, keyed by customer; the header `id` repeats the
-/// crossing's stable id for consumers that dedupe without parsing.
-struct KafkaCrossingSink: CrossingSink {
-    let producer: KafkaTopicProducer
+/// One producer a topic. Records are keyed by customer; the header `id` repeats the message's stable
+/// id for consumers that dedupe without parsing.
+actor KafkaTopics: TopicProducing {
+    /// Each producer is a client with connections of its own.
+    private static let topicCountMax = 32
 
-    func deliver(_ crossings: [StoredCrossing]) async throws {
-        let records = crossings.map { stored -> KafkaTopicProducer.Record in
+    private let brokers: String
+    private let properties: [String: String]
+    private let logger: Logger
+    private var producers: [String: KafkaTopicProducer] = [:]
+    /// Another owner closes it.
+    private let first: KafkaTopicProducer?
+
+    init(
+        brokers: String, properties: [String: String], first: KafkaTopicProducer?, logger: Logger
+    ) {
+        self.brokers = brokers
+        self.properties = properties
+        self.first = first
+        self.logger = logger
+        if let first { producers[first.topic] = first }
+    }
+
+    func produce(_ records: [TopicRecord], to topic: String) async throws {
+        let batch = records.map { record -> KafkaTopicProducer.Record in
             var headers: [UInt8] = []
             FlatHeaders.append(name: "content-type", value: "application/json", to: &headers)
-            FlatHeaders.append(name: "id", value: stored.crossing.id, to: &headers)
+            FlatHeaders.append(name: "id", value: record.id, to: &headers)
             return .init(
-                key: stored.crossing.customer.rawValue, headers: headers,
-                value: Array(CrossingDocument.json(stored).utf8))
+                key: record.key.isEmpty ? nil : record.key, headers: headers, value: record.value)
         }
-        _ = try await producer.produce(records)
+        _ = try await producer(topic).produce(batch)
+    }
+
+    private func producer(_ topic: String) throws -> KafkaTopicProducer {
+        if let known = producers[topic] { return known }
+        guard producers.count < Self.topicCountMax else {
+            throw EventLogError(
+                code: .overloaded,
+                message: "alerts go to more than \(Self.topicCountMax) topics; use fewer")
+        }
+        let made = try KafkaTopicProducer(
+            brokers: brokers, topic: topic, properties: properties, logger: logger)
+        producers[topic] = made
+        return made
+    }
+
+    func close() async {
+        for (topic, producer) in producers where topic != first?.topic { await producer.close() }
     }
 }

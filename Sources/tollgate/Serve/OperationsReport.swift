@@ -17,12 +17,15 @@ final class OperationsReport: OperationsStatus {
     private let catalog: CurrentCatalog
     private let clock: WallClock
     private let preflight: [(level: String, text: String)]
+    private let alerts: AlertingParts
+    private let exports: ExportParts
     private let isServing = Atomic<Bool>(false)
 
     init(
         pipeline: MeteringPipeline, counters: MeteringCounters, gate: QuotaGate,
         shared: SharedCounterSync?, index: NearLimitIndex, catalog: CurrentCatalog,
-        clock: WallClock, preflight: [(level: String, text: String)]
+        clock: WallClock, preflight: [(level: String, text: String)], alerts: AlertingParts,
+        exports: ExportParts
     ) {
         self.pipeline = pipeline
         self.counters = counters
@@ -32,6 +35,8 @@ final class OperationsReport: OperationsStatus {
         self.catalog = catalog
         self.clock = clock
         self.preflight = preflight
+        self.alerts = alerts
+        self.exports = exports
     }
 
     func setServing(_ value: Bool) { isServing.store(value, ordering: .releasing) }
@@ -63,6 +68,7 @@ final class OperationsReport: OperationsStatus {
             details.append(
                 ("redis", state ?? (shared.isDegraded ? "degraded: rebuilding" : "ok")))
         }
+        if let trouble = exports.trouble { details.append(("stripe", trouble)) }
         for (number, finding) in preflight.enumerated() {
             details.append(("preflight_\(number + 1)", "\(finding.level): \(finding.text)"))
         }
@@ -74,6 +80,8 @@ final class OperationsReport: OperationsStatus {
         text.gauge("tollgate_build_info", "Always 1.", [("version", "0.1.0")], 1)
         meteringMetrics(&text)
         gateMetrics(&text)
+        alerts.metrics(&text, now: clock.now())
+        exports.metrics(&text, now: clock.now())
         return text.rendered
     }
 

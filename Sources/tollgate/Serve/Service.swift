@@ -23,6 +23,8 @@ final class Service: Sendable {
         var control: ControlParts
         var billing: SQLBilling
         var log: EventLogParts
+        var alerts: AlertingParts
+        var exports: ExportParts
         var pipeline: MeteringPipeline
         var gate: QuotaGate
         var shared: SharedCounterSync?
@@ -38,7 +40,7 @@ final class Service: Sendable {
 
     static func start(_ configuration: Configuration, logger: Logger) async throws -> Service {
         let stores = try await Stores.open(configuration, logger: logger)
-        let core = ServiceCore(stores, configuration, logger: logger)
+        let core = try ServiceCore(stores, configuration, logger: logger)
         let http = try core.makeHTTPServer(configuration)
         let admin = try await http.startAdmin(
             host: configuration.admin.host, port: configuration.admin.port)
@@ -52,18 +54,17 @@ final class Service: Sendable {
         let background = BackgroundWork.start(
             control: stores.control, following: following, gate: core.gate, shared: stores.shared,
             recorder: core.recorder,
-            ledger: stores.ledger, log: stores.log, alertsTopic: configuration.alertsTopic,
-            logger: logger)
+            alerts: stores.alerts, logger: logger)
         let addresses =
             "http=\(Configuration.HostPort(host: api.host, port: api.port)) "
             + "admin=\(Configuration.HostPort(host: admin.host, port: admin.port))"
         return Service(
             parts: Parts(
                 ledger: stores.ledger, control: stores.control, billing: stores.billing,
-                log: stores.log,
+                log: stores.log, alerts: stores.alerts, exports: core.exports,
                 pipeline: core.pipeline, gate: core.gate,
                 shared: stores.shared, http: http, operations: core.operations,
-                background: background + core.billing.start()),
+                background: background + core.billing.start() + core.exports.start()),
             addresses: addresses)
     }
 
@@ -72,11 +73,13 @@ final class Service: Sendable {
         parts.operations.setServing(false)
         await parts.http.drain(timeout: .seconds(10))
         for task in parts.background { task.cancel() }
+        await parts.alerts.close()
         await parts.gate.drain()
         await parts.log.writer.close()
         await parts.pipeline.stop()
         await parts.shared?.close()
         await parts.log.close()
+        await parts.exports.close()
         parts.ledger.close()
         parts.control.store.close()
         parts.billing.close()

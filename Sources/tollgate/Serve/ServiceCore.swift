@@ -19,11 +19,12 @@ struct ServiceCore: Sendable {
     let reports: UsageReports
     let operations: OperationsReport
     let billing: BillingParts
+    let exports: ExportParts
     let logger: Logger
     private let dedupeSeconds: Int64
     private let settings: MeteringSettings
 
-    init(_ stores: Stores, _ configuration: Configuration, logger: Logger) {
+    init(_ stores: Stores, _ configuration: Configuration, logger: Logger) throws {
         self.stores = stores
         self.logger = logger
         dedupeSeconds = configuration.dedupeDays * 86_400
@@ -73,9 +74,11 @@ struct ServiceCore: Sendable {
             stores.billing, stores, configuration, limits: limits,
             cumulative: CutUsage(queries: ledger, catalog: catalog), events: nil,
             completeTo: { pipeline.completeTo }, logger: logger)
+        exports = try ExportParts(stores, configuration, logger: logger)
         operations = OperationsReport(
             pipeline: pipeline, counters: counters, gate: gate, shared: stores.shared,
-            index: index, catalog: catalog, clock: clock, preflight: log.preflight)
+            index: index, catalog: catalog, clock: clock, preflight: log.preflight,
+            alerts: stores.alerts, exports: exports)
     }
 
     func makeHTTPServer(_ configuration: Configuration) throws -> HTTPServer {
@@ -90,8 +93,8 @@ struct ServiceCore: Sendable {
         let services = HTTPServices(
             gate: gate, ingest: recorder, reporting: reports, catalog: stores.control.catalog,
             control: stores.control.service(gate: gate, ledger: stores.ledger),
-            billing: billing.service, access: stores.control.access, operations: operations,
-            tail: pipeline.tail,
+            billing: billing.service, exports: exports.service, alerts: stores.alerts.desk,
+            access: stores.control.access, operations: operations, tail: pipeline.tail,
             logger: logger)
         return HTTPServer(services: services, options: options)
     }

@@ -9,13 +9,14 @@ import SQLBilling
 import SQLLedger
 import YAMLCatalog
 
-/// What holds data, opened: ledger, catalog, statements, event log, shared counters.
+/// What holds data, opened: ledger, catalog, statements, event log, alerts, shared counters.
 struct Stores: Sendable {
     var clock: WallClock
     var ledger: SQLLedger
     var control: ControlParts
     var billing: SQLBilling
     var log: EventLogParts
+    var alerts: AlertingParts
     var shared: SharedCounterSync?
 
     static func open(_ configuration: Configuration, logger: Logger) async throws -> Stores {
@@ -33,9 +34,13 @@ struct Stores: Sendable {
             clock: clock, logger: logger)
         let billing = try BillingParts.open(configuration)
         let log = try await EventLogParts.open(configuration, clock: clock, logger: logger)
+        let alerts = try AlertingParts.open(
+            configuration, control: control, ledger: ledger, log: log, clock: clock,
+            logger: logger)
         let shared = try await openShared(configuration, clock: clock, logger: logger)
         return Stores(
             clock: clock, ledger: ledger, control: control, billing: billing, log: log,
+            alerts: alerts,
             shared: shared)
     }
 

@@ -10,6 +10,16 @@ enum OpenAPIExamples {
 
     /// By name of the body's schema.
     static let bodies: [String: Body] = [
+        "AlertEndpoint": Body(
+            required: ["kind"],
+            example: #"""
+                {"kind":"webhook","url":"https://hooks.example.com/tollgate",
+                  "types":["quota.exhausted","usage.threshold.*"],
+                  "filter":{"plans":["pro"],"level_min":"80%"},"digest":{"over":50}}
+                """#),
+        "AlertRange": Body(
+            required: ["from", "to"],
+            example: #"{"from":"2026-11-01T00:00:00Z","to":"2026-11-02T00:00:00Z"}"#),
         "Check": Body(example: #"{"subject":"key_1","feature":"tokens","quantity":500}"#),
         "Question": Body(
             example: #"{"subject":"key_40","feature":"api_calls","quantity":1,"ttl_seconds":60}"#),

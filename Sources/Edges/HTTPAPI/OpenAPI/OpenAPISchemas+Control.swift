@@ -261,7 +261,7 @@ extension OpenAPISchemas {
         "NewKey":{"type":"object","required":["name","scopes"],"properties":{
           "name":{"type":"string"},"scopes":{"type":"array","items":{"type":"string","enum":[
             "check","events:write","usage:read","limits:write","alerts:write","audit:read",
-            "admin"],"description":"alerts:write is reserved: no route needs it."}},
+            "admin"]}},
           "customer":{"type":"string","description":"All that it may name."},
           "expires_at":{"type":"string","format":"date-time"}}},
         "Key":{"type":"object","required":["id","name","scopes"],"properties":{

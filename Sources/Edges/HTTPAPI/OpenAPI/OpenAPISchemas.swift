@@ -5,7 +5,7 @@ enum OpenAPISchemas {
         "{"
         + [
             questions, decisions, events, reports, control, definitions, prices, records, access,
-            billing,
+            billing, exports, alertEndpoints,
         ].joined(separator: ",") + "}"
 
     private static let questions = #"""

@@ -15,6 +15,8 @@ enum RouteTable {
             + catalog(CatalogRoutes(services))
             + (services.control.map { control(ControlRoutes($0)) } ?? [])
             + (services.billing.map { billing(BillingRoutes($0)) } ?? [])
+            + (services.exports.map { exports(ExportRoutes($0, services)) } ?? [])
+            + (services.alerts.map { alertEndpoints(AlertEndpointRoutes($0)) } ?? [])
         let document = OpenAPIDocument.json(table + [openAPI(body: "")], version: options.version)
         return table + [openAPI(body: document)]
     }

@@ -11,6 +11,10 @@ package struct HTTPServices: Sendable {
     package var control: (any ControlPlane)?
     /// The same.
     package var billing: (any BillingDesk)?
+    /// The same.
+    package var exports: (any ExportDesk)?
+    /// The same.
+    package var alerts: (any AlertDesk)?
     package var access: any AccessControl
     package var operations: any OperationsStatus
     /// Nil where nothing can be watched.
@@ -20,7 +24,8 @@ package struct HTTPServices: Sendable {
     package init(
         gate: any EntitlementGate, ingest: any EventIngest, reporting: any UsageReporting,
         catalog: any CatalogAdministration, control: (any ControlPlane)? = nil,
-        billing: (any BillingDesk)? = nil,
+        billing: (any BillingDesk)? = nil, exports: (any ExportDesk)? = nil,
+        alerts: (any AlertDesk)? = nil,
         access: any AccessControl, operations: any OperationsStatus,
         tail: (any EventTailing)? = nil, logger: Logger
     ) {
@@ -30,6 +35,8 @@ package struct HTTPServices: Sendable {
         self.catalog = catalog
         self.control = control
         self.billing = billing
+        self.exports = exports
+        self.alerts = alerts
         self.access = access
         self.operations = operations
         self.tail = tail

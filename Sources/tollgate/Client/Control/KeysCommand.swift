@@ -16,7 +16,7 @@ struct KeysCommand: ParsableCommand {
                   events:write  usage events
                   usage:read    usage, alerts, entitlements, records
                   limits:write  customers, subscriptions, overrides, grants, seats, revocations
-                  alerts:write  reserved, no route needs it yet
+                  alerts:write  alert endpoints: where alerts go
                   audit:read    the audit log
                   admin         everything, keys and catalog included
 
