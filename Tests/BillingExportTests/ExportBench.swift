@@ -41,7 +41,9 @@ final class ExportBench: Sendable {
 
     func use(_ customer: CustomerID, _ meter: MeterKey, _ units: Int64, at instant: Timestamp) {
         let hour = Timestamp(seconds: instant.seconds.floorDivided(by: 3_600) * 3_600)
-        state.withLock { $0.usage[Self.key(customer, meter), default: [:]][hour, default: 0] += units }
+        state.withLock {
+            $0.usage[Self.key(customer, meter), default: [:]][hour, default: 0] += units
+        }
     }
 
     func usage(_ customer: CustomerID, _ meter: MeterKey) -> [Timestamp: Int64] {

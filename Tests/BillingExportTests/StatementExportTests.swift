@@ -93,13 +93,16 @@ import Testing
         #expect(try cells("x_CorrectsMonth") == ["", "2026-10", ""])
         #expect(try cells("x_Causes") == ["", "correction c_1", ""])
         #expect(
-            try cells("Tags").first == "{\"feature\":\"tokens\",\"item\":\"pro\",\"meter\":\"tokens\"}")
+            try cells("Tags").first
+                == "{\"feature\":\"tokens\",\"item\":\"pro\",\"meter\":\"tokens\"}")
         for name in mandatory where name != "ChargeClass" {
             #expect(try cells(name).allSatisfy { !$0.isEmpty }, "\(name)")
         }
     }
 
-    @Test("pages of any size make the same file, noted with the same digest", arguments: [1, 3, 7, 1_000])
+    @Test(
+        "pages of any size make the same file, noted with the same digest",
+        arguments: [1, 3, 7, 1_000])
     func pages(size: Int) throws {
         let bench = try StatementBench()
         defer { bench.store.close() }

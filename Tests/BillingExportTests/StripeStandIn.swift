@@ -84,7 +84,8 @@ final class StripeStandIn: Sendable {
 
     private func answer(_ request: StripeRequest) async -> StripeResponse {
         let fields = Self.decode(request.body)
-        let lane = (fields["payload[stripe_customer_id]"] ?? "") + "/" + (fields["event_name"] ?? "")
+        let lane =
+            (fields["payload[stripe_customer_id]"] ?? "") + "/" + (fields["event_name"] ?? "")
         let isFree = state.withLock { $0.lanes.insert(lane).inserted }
         defer { state.withLock { _ = $0.lanes.remove(lane) } }
         await Task.yield()
@@ -96,7 +97,8 @@ final class StripeStandIn: Sendable {
             if let past = state.keys[request.idempotencyKey] {
                 if past.body != request.body {
                     state.broken.append("another body under \(request.idempotencyKey)")
-                    return Self.error(400, "Keys can only be used with the same parameters.", code: nil)
+                    return Self.error(
+                        400, "Keys can only be used with the same parameters.", code: nil)
                 }
                 if let answer = past.answer { return answer }
             }

@@ -51,7 +51,8 @@ private let meterEventsByPair = """
     CREATE INDEX meter_events_by_pair ON meter_events (customer, meter, sequence)
     """
 
-private let meterEventsByState = "CREATE INDEX meter_events_by_state ON meter_events (state, sequence)"
+private let meterEventsByState =
+    "CREATE INDEX meter_events_by_state ON meter_events (state, sequence)"
 
 private let meterEventsByCustomer = """
     CREATE INDEX meter_events_by_customer ON meter_events (customer, sequence)
@@ -94,4 +95,5 @@ private let exportNotes = """
     ) \(SQLType.strict)
     """
 
-private let exportNotesByMonth = "CREATE INDEX export_notes_by_month ON export_notes (month, sequence)"
+private let exportNotesByMonth =
+    "CREATE INDEX export_notes_by_month ON export_notes (month, sequence)"

@@ -77,7 +77,8 @@ extension SQLBilling {
                 throw BillingStoreError(error)
             }
             throw BillingStoreError(
-                code: .conflict, message: "\(identifier) was resolved meanwhile", isRetriable: false)
+                code: .conflict, message: "\(identifier) was resolved meanwhile", isRetriable: false
+            )
         }
     }
 }

@@ -87,6 +87,25 @@ extension SQLCatalog: ControlStore {
         }
     }
 
+    /// Who has a name in another system, by that name; those behind `after`.
+    package func customers(
+        externalSystem: String, after: String, limit: Int
+    ) throws(ControlStoreError) -> [(name: String, customer: CustomerID)] {
+        try read { (connection) throws(SQLError) in
+            let query = try connection.statement(
+                """
+                SELECT name, customer FROM external_ids WHERE system = $1 AND name > $2
+                ORDER BY name LIMIT $3
+                """)
+            try query.bind(externalSystem, at: 1)
+            try query.bind(after, at: 2)
+            try query.bind(Int64(max(0, limit)), at: 3)
+            return try query.rows {
+                (name: $0.string(at: 0), customer: CustomerID($0.string(at: 1)))
+            }
+        }
+    }
+
     package func customer(
         ofSubject subject: SubjectID
     ) throws(ControlStoreError) -> CustomerID? {

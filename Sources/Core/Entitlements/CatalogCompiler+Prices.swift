@@ -163,6 +163,7 @@ extension CatalogCompiler {
                     for: key.rawValue, in: catalog.meters.map(\.key.rawValue))
                 issues.add(path, "there is no meter \"\(key)\"\(hint)")
             }
+            if let index = parts.meterIndexes[key] { checkSum(of: catalog.meters[index], path) }
             let length = target.eventName.utf8.count
             if length < 1 || length > Self.eventNameBytesMax {
                 issues.add(
@@ -174,6 +175,18 @@ extension CatalogCompiler {
                     path + ["event_name"],
                     "meter \"\(other)\" is reported as \"\(target.eventName)\" already")
             }
+        }
+    }
+
+    /// Stripe is told increments, and adds them up.
+    private mutating func checkSum(of meter: MeterDefinition, _ path: [String]) {
+        switch meter.aggregation {
+        case .count, .sum: break
+        case .max, .min, .latest, .unique, .avg:
+            issues.add(
+                path,
+                "only meters that count or sum can be reported to Stripe, and \"\(meter.key)\" is "
+                    + "\(meter.aggregation.rawValue)")
         }
     }
 }

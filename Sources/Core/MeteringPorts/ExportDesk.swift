@@ -36,16 +36,16 @@ package struct StatementExportQuery: Sendable, Hashable {
 }
 
 /// The pages of an export, one after the other, are the file.
-package struct StatementExportPage: Sendable, Hashable {
+package struct StatementExportPage: Sendable {
     package var body: [UInt8]
-    package var contentType: String
+    package var contentType: StaticString
     package var fileName: String
     /// Nil: the last page.
     package var next: String?
     /// With the last page: `sha256:…` of the whole file, as it was noted.
     package var digest: String?
     package init(
-        body: [UInt8], contentType: String, fileName: String, next: String?, digest: String?
+        body: [UInt8], contentType: StaticString, fileName: String, next: String?, digest: String?
     ) {
         self.body = body
         self.contentType = contentType

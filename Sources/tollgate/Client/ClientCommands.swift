@@ -14,6 +14,8 @@ struct TollgateClientCommands {
             EndpointsCommand.self,
             StatementCommand.self, StatementsCommand.self, BillingCommand.self,
             SignalsCommand.self, SimulatePlanCommand.self,
+            StatementCommand.self, StatementsCommand.self, BillingCommand.self,
+            ExportsCommand.self, EndpointsCommand.self,
         ]
     }
 }

@@ -34,6 +34,7 @@ struct Configuration: Sendable {
     var rollupHoursDays: Int64 = 400
     /// 0: for ever.
     var rollupDaysDays: Int64 = 1_100
+    var exports = ExportConfiguration()
 
     struct HostPort: Sendable, Hashable, CustomStringConvertible {
         var host: String
@@ -133,6 +134,7 @@ struct ServeOptions: ParsableArguments {
     @Option(help: "Hours that months stay open for late events before they are closed; 72.")
     var billingGraceHours: Int64?
     @OptionGroup var rollups: RollupOptions
+    @OptionGroup var exports: ExportFlags
     // Accepted only to say that they are planned; hidden, so that help promises nothing.
     @Option(help: ArgumentHelp("Not in this version: gRPC for Envoy.", visibility: .hidden))
     var grpc: String?
@@ -198,6 +200,17 @@ struct ServeOptions: ParsableArguments {
         }
         try rollups.resolve(into: &result, value)
         result.kafkaProperties = try file.takeProperties("kafka-properties")
+        result.exports = try exports.resolve(value)
+        result.kafkaProperties = try allKafkaProperties(&file, environment)
+        try file.requireEmpty()
+        return result
+    }
+
+    /// Those of the file, then the environment's, then the flags': the last of a name holds.
+    private func allKafkaProperties(
+        _ file: inout ConfigurationFile, _ environment: [String: String]
+    ) throws -> [String: String] {
+        var properties = try file.takeProperties("kafka-properties")
         let fromEnvironment =
             environment["TOLLGATE_KAFKA_PROPERTIES"]
             .map { $0.split(separator: ",").map(String.init) } ?? []
@@ -205,11 +218,9 @@ struct ServeOptions: ParsableArguments {
             guard let equals = text.firstIndex(of: "=") else {
                 throw ConfigurationError("--kafka-property: `\(text)` is not key=value")
             }
-            result.kafkaProperties[String(text[..<equals])] =
-                String(text[text.index(after: equals)...])
+            properties[String(text[..<equals])] = String(text[text.index(after: equals)...])
         }
-        try file.requireEmpty()
-        return result
+        return properties
     }
 }
 

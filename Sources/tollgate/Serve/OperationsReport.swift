@@ -18,12 +18,14 @@ final class OperationsReport: OperationsStatus {
     private let clock: WallClock
     private let preflight: [(level: String, text: String)]
     private let alerts: AlertingParts
+    private let exports: ExportParts
     private let isServing = Atomic<Bool>(false)
 
     init(
         pipeline: MeteringPipeline, counters: MeteringCounters, gate: QuotaGate,
         shared: SharedCounterSync?, index: NearLimitIndex, catalog: CurrentCatalog,
-        clock: WallClock, preflight: [(level: String, text: String)], alerts: AlertingParts
+        clock: WallClock, preflight: [(level: String, text: String)], alerts: AlertingParts,
+        exports: ExportParts
     ) {
         self.pipeline = pipeline
         self.counters = counters
@@ -34,6 +36,7 @@ final class OperationsReport: OperationsStatus {
         self.clock = clock
         self.preflight = preflight
         self.alerts = alerts
+        self.exports = exports
     }
 
     func setServing(_ value: Bool) { isServing.store(value, ordering: .releasing) }
@@ -65,6 +68,7 @@ final class OperationsReport: OperationsStatus {
             details.append(
                 ("redis", state ?? (shared.isDegraded ? "degraded: rebuilding" : "ok")))
         }
+        if let trouble = exports.trouble { details.append(("stripe", trouble)) }
         for (number, finding) in preflight.enumerated() {
             details.append(("preflight_\(number + 1)", "\(finding.level): \(finding.text)"))
         }
@@ -77,6 +81,7 @@ final class OperationsReport: OperationsStatus {
         meteringMetrics(&text)
         gateMetrics(&text)
         alerts.metrics(&text, now: clock.now())
+        exports.metrics(&text, now: clock.now())
         return text.rendered
     }
 

@@ -24,6 +24,7 @@ final class Service: Sendable {
         var billing: SQLBilling
         var log: EventLogParts
         var alerts: AlertingParts
+        var exports: ExportParts
         var pipeline: MeteringPipeline
         var gate: QuotaGate
         var shared: SharedCounterSync?
@@ -39,7 +40,7 @@ final class Service: Sendable {
 
     static func start(_ configuration: Configuration, logger: Logger) async throws -> Service {
         let stores = try await Stores.open(configuration, logger: logger)
-        let core = ServiceCore(stores, configuration, logger: logger)
+        let core = try ServiceCore(stores, configuration, logger: logger)
         let http = try core.makeHTTPServer(configuration)
         let admin = try await http.startAdmin(
             host: configuration.admin.host, port: configuration.admin.port)
@@ -60,8 +61,10 @@ final class Service: Sendable {
             parts: Parts(
                 ledger: stores.ledger, control: stores.control, billing: stores.billing,
                 log: stores.log, alerts: stores.alerts, pipeline: core.pipeline, gate: core.gate,
+                log: stores.log, alerts: stores.alerts, exports: core.exports,
+                pipeline: core.pipeline, gate: core.gate,
                 shared: stores.shared, http: http, operations: core.operations,
-                background: background + core.billing.start()),
+                background: background + core.billing.start() + core.exports.start()),
             addresses: addresses)
     }
 
@@ -76,6 +79,7 @@ final class Service: Sendable {
         await parts.pipeline.stop()
         await parts.shared?.close()
         await parts.log.close()
+        await parts.exports.close()
         parts.ledger.close()
         parts.control.store.close()
         parts.billing.close()

@@ -21,11 +21,12 @@ struct ServiceCore: Sendable {
     let signals: SignalParts
     let operations: OperationsReport
     let billing: BillingParts
+    let exports: ExportParts
     let logger: Logger
     private let dedupeSeconds: Int64
     private let settings: MeteringSettings
 
-    init(_ stores: Stores, _ configuration: Configuration, logger: Logger) {
+    init(_ stores: Stores, _ configuration: Configuration, logger: Logger) throws {
         self.stores = stores
         self.logger = logger
         dedupeSeconds = configuration.dedupeDays * 86_400
@@ -92,10 +93,11 @@ struct ServiceCore: Sendable {
             stores.billing, stores, configuration, limits: limits,
             cumulative: CutUsage(queries: ledger, catalog: catalog), events: nil,
             completeTo: { pipeline.completeTo }, logger: logger)
+        exports = try ExportParts(stores, configuration, logger: logger)
         operations = OperationsReport(
             pipeline: pipeline, counters: counters, gate: gate, shared: stores.shared,
             index: index, catalog: catalog, clock: clock, preflight: log.preflight,
-            alerts: stores.alerts)
+            alerts: stores.alerts, exports: exports)
     }
 
     private static func corrector(
@@ -129,6 +131,8 @@ struct ServiceCore: Sendable {
             billing: billing.service, alerts: stores.alerts.desk,
             access: stores.control.access, operations: operations, tail: pipeline.tail,
             corrections: corrector, access: stores.control.access, operations: operations, tail: pipeline.tail,
+            billing: billing.service, exports: exports.service, alerts: stores.alerts.desk,
+            access: stores.control.access, operations: operations, tail: pipeline.tail,
             logger: logger)
         services.signals = signals.signals
         services.simulation = signals.simulation

@@ -8,6 +8,7 @@ enum OpenAPISchemas {
             billing, alertEndpoints, signals,
             questions, decisions, events, reports, control, definitions, records, access,
             corrections,
+            billing, exports, alertEndpoints,
         ].joined(separator: ",") + "}"
 
     private static let questions = #"""

@@ -19,6 +19,8 @@ enum RouteTable {
             + (services.signals.map { signals(SignalRoutes($0)) } ?? [])
             + (services.simulation.map { simulations(SimulationRoutes($0)) } ?? [])
             + (services.corrections.map { corrections(CorrectionRoutes($0)) } ?? [])
+            + (services.exports.map { exports(ExportRoutes($0, services)) } ?? [])
+            + (services.alerts.map { alertEndpoints(AlertEndpointRoutes($0)) } ?? [])
         let document = OpenAPIDocument.json(table + [openAPI(body: "")], version: options.version)
         return table + [openAPI(body: document)]
     }

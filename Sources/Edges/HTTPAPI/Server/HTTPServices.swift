@@ -15,6 +15,10 @@ package struct HTTPServices: Sendable {
     package var alerts: (any AlertDesk)?
     /// Nil where single events are not corrected: its routes do not exist then.
     package var corrections: (any EventCorrecting)?
+    /// The same.
+    package var exports: (any ExportDesk)?
+    /// The same.
+    package var alerts: (any AlertDesk)?
     package var access: any AccessControl
     package var operations: any OperationsStatus
     /// Nil where nothing can be watched.
@@ -30,6 +34,8 @@ package struct HTTPServices: Sendable {
         billing: (any BillingDesk)? = nil,
         alerts: (any AlertDesk)? = nil,
         corrections: (any EventCorrecting)? = nil,
+        billing: (any BillingDesk)? = nil, exports: (any ExportDesk)? = nil,
+        alerts: (any AlertDesk)? = nil,
         access: any AccessControl, operations: any OperationsStatus,
         tail: (any EventTailing)? = nil, logger: Logger
     ) {
@@ -41,6 +47,8 @@ package struct HTTPServices: Sendable {
         self.billing = billing
         self.alerts = alerts
         self.corrections = corrections
+        self.exports = exports
+        self.alerts = alerts
         self.access = access
         self.operations = operations
         self.tail = tail

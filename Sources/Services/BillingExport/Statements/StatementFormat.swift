@@ -4,7 +4,7 @@ import MeteringModel
 enum StatementFormat: String, Sendable, CaseIterable {
     case csv, ndjson, focus
 
-    var contentType: String {
+    var contentType: StaticString {
         switch self {
         case .csv, .focus: "text/csv; charset=utf-8; header=present"
         case .ndjson: "application/x-ndjson"

@@ -48,6 +48,7 @@ struct APIReply: Sendable {
     /// From `Retry-After`, when it is given in seconds.
     var retryAfterSeconds: Double?
     var body: Data
+    var headers = HTTPHeaders()
 }
 
 /// Speaks to one server. A reply with a status other than 2xx is a failure except to `exchange`.
@@ -80,9 +81,14 @@ struct APIClient: Sendable {
 
     /// - Returns: the body of a 2xx reply.
     func answer(_ request: APIRequest) async throws(ClientFailure) -> Data {
+        try await reply(request).body
+    }
+
+    /// - Returns: a 2xx reply.
+    func reply(_ request: APIRequest) async throws(ClientFailure) -> APIReply {
         let reply = try await exchange(request)
         guard (200..<300).contains(reply.status) else { throw Problem(reply).failure }
-        return reply.body
+        return reply
     }
 
     private func head(of request: APIRequest) -> HTTPRequestHead {

@@ -176,7 +176,7 @@ private final class ExchangeHandler: ChannelInboundHandler {
             reply = APIReply(
                 status: Int(head.status.code),
                 retryAfterSeconds: head.headers.first(name: "Retry-After").flatMap(Double.init),
-                body: Data())
+                body: Data(), headers: head.headers)
         case .body(let part):
             reply?.body.append(contentsOf: part.readableBytesView)
             if let count = reply?.body.count, count > Self.replyBytesMax {
