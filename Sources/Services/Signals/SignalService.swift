@@ -1,4 +1,5 @@
 import Entitlements
+import Forecasting
 package import MeteringModel
 package import MeteringPorts
 
