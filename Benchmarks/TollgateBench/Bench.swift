@@ -6,7 +6,7 @@ import Foundation
 @main
 struct Bench: AsyncParsableCommand {
     enum Part: String, CaseIterable, ExpressibleByArgument {
-        case decisions, checks, near, decode, ledger, rollups, memory, kafka, http
+        case decisions, checks, near, decode, ledger, rollups, memory, kafka, http, forecasts
     }
 
     static let configuration = CommandConfiguration(
@@ -42,6 +42,7 @@ struct Bench: AsyncParsableCommand {
                 case .kafka:
                     try await MeteringBenchmark(options: options, report: report).fromKafka()
                 case .http: try HTTPBenchmark(options: options, report: report).run()
+                case .forecasts: try ForecastBackTest(options: options, report: report).run()
                 }
             } catch {
                 failures.append("\(part.rawValue): \(error)")
