@@ -9,6 +9,7 @@ struct Bench: AsyncParsableCommand {
         case decisions, checks, near, decode, ledger, rollups, memory, kafka, http
         case decisions, checks, decode, ledger, memory, kafka, http, rating
         case decisions, checks, decode, ledger, memory, kafka, http, webhooks
+        case decisions, checks, near, decode, ledger, rollups, memory, kafka, http, forecasts
     }
 
     static let configuration = CommandConfiguration(
@@ -47,6 +48,7 @@ struct Bench: AsyncParsableCommand {
                 case .rating: try RatingBenchmark(options: options, report: report).run()
                 case .webhooks:
                     try await WebhookBenchmark(options: options, report: report).run()
+                case .forecasts: try ForecastBackTest(options: options, report: report).run()
                 }
             } catch {
                 failures.append("\(part.rawValue): \(error)")

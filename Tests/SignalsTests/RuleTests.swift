@@ -190,6 +190,21 @@ import Testing
             ])
     }
 
+    @Test("anomaly: the first minutes of a day are held against its whole first hour")
+    func firstHour() async throws {
+        let scene = try scene(
+            [Buyer(id: "early"), Buyer(id: "flood")], now: "2026-11-20T00:20:00Z")
+        var uses: [Scene.Use] = []
+        for day in 0...20 as ClosedRange<Int64> {
+            let start = try at("2026-11-20T00:10:00Z").adding(seconds: -day * 86_400)
+            uses.append(.init(customer: "early", units: 50, at: start))
+            uses.append(.init(customer: "flood", units: day == 0 ? 500 : 50, at: start))
+        }
+        try scene.use(uses)
+        let found = try await scene.signals(.anomaly)
+        #expect(found.compactMap { $0["customer"]?.text } == ["flood"])
+    }
+
     @Test("leakage: use without entitlement, and over a soft limit without a price")
     func leakage() async throws {
         let scene = try scene(

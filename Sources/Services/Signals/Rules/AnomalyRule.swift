@@ -38,10 +38,13 @@ struct AnomalyRule {
         let isAhead = today.value >= median * max(share, 0.1) * (1 + Anomaly.changeMin)
         let isBehind = share >= 0.5 && today.value <= median * share * (1 - Anomaly.changeMin)
         guard isAhead || isBehind else { return nil }
-        let past = try partOfDays(Array(days), own.quota, elapsed)
-        let part = try used(own.quota, from: today.period.start, seconds: elapsed)
-        // What came after the last full hour can only make a high day higher.
-        let value = isAhead ? max(today.value, part) : part
+        // The hour that goes on counts on the side of what is usual: in full on earlier days when
+        // today is ahead, not at all when it is behind.
+        let past = try partOfDays(
+            Array(days), own.quota, isAhead ? elapsed + 3_600 : elapsed)
+        let value =
+            isAhead
+            ? today.value : try used(own.quota, from: today.period.start, seconds: elapsed)
         guard let anomaly = Anomaly.find(value, history: past) else { return nil }
         if (anomaly.direction == .above) != isAhead { return nil }
         return signal(anomaly, own, history, facts)
