@@ -6,10 +6,8 @@ import Foundation
 @main
 struct Bench: AsyncParsableCommand {
     enum Part: String, CaseIterable, ExpressibleByArgument {
-        case decisions, checks, near, decode, ledger, rollups, memory, kafka, http
-        case decisions, checks, decode, ledger, memory, kafka, http, rating
-        case decisions, checks, decode, ledger, memory, kafka, http, webhooks
-        case decisions, checks, near, decode, ledger, rollups, memory, kafka, http, forecasts
+        case decisions, checks, near, decode, ledger, rollups, memory, kafka, http, rating
+        case webhooks, forecasts
     }
 
     static let configuration = CommandConfiguration(

@@ -36,10 +36,9 @@ struct Harness {
         configure(&options)
         var services = HTTPServices(
             gate: gate, ingest: ingest, reporting: reporting, catalog: catalog,
-            control: control, alerts: desk, access: access, operations: operations,
-            control: control, billing: billing, access: access, operations: operations,
-            logger: Logger(label: "test"))
             control: control, access: access, operations: operations, logger: Logger(label: "test"))
+        services.billing = billing
+        services.alerts = desk
         services.signals = signals
         services.simulation = simulation
         self.services = services

@@ -11,11 +11,9 @@ struct TollgateClientCommands {
             DeleteCommand.self, RevokeCommand.self, ReinstateCommand.self, UndoCommand.self,
             MigrateCommand.self, SeatsCommand.self, AdjustmentsCommand.self,
             CustomersCommand.self, KeysCommand.self, AuditCommand.self, TokenCommand.self,
-            EndpointsCommand.self,
             StatementCommand.self, StatementsCommand.self, BillingCommand.self,
-            SignalsCommand.self, SimulatePlanCommand.self,
-            StatementCommand.self, StatementsCommand.self, BillingCommand.self,
-            ExportsCommand.self, EndpointsCommand.self,
+            ExportsCommand.self, EndpointsCommand.self, SignalsCommand.self,
+            SimulatePlanCommand.self,
         ]
     }
 }

@@ -60,10 +60,9 @@ final class Service: Sendable {
         return Service(
             parts: Parts(
                 ledger: stores.ledger, control: stores.control, billing: stores.billing,
-                log: stores.log, alerts: stores.alerts, pipeline: core.pipeline, gate: core.gate,
                 log: stores.log, alerts: stores.alerts, exports: core.exports,
-                pipeline: core.pipeline, gate: core.gate,
-                shared: stores.shared, http: http, operations: core.operations,
+                pipeline: core.pipeline, gate: core.gate, shared: stores.shared, http: http,
+                operations: core.operations,
                 background: background + core.billing.start() + core.exports.start()),
             addresses: addresses)
     }

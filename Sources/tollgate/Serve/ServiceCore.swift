@@ -52,8 +52,7 @@ struct ServiceCore: Sendable {
             reader: log.reader, ledger: ledger, queries: ledger, catalog: catalog,
             observer: tracker, settings: settings, counters: counters, instance: instance,
             clock: clock, logger: logger, outbox: stores.alerts.outbox,
-            limit: limits.rule(in: nil))
-            clock: clock, logger: logger, limit: limits.rule(in: nil),
+            limit: limits.rule(in: nil),
             corrections: CorrectionSupport(ledger: ledger, replay: log.replay))
         self.pipeline = pipeline
         corrector = Self.corrector(stores, settings)
@@ -71,8 +70,8 @@ struct ServiceCore: Sendable {
             nearLimit: { over, limit, cursor throws(QueryError) in
                 try index.page(
                     overBasisPoints: over, limit: limit, cursor: cursor, now: clock.now())
-            }, cumulative: CutUsage(queries: ledger, catalog: catalog), outbox: stores.alerts.outbox,
-            logger: logger)
+            }, cumulative: CutUsage(queries: ledger, catalog: catalog),
+            outbox: stores.alerts.outbox, logger: logger)
         self.signals = signals
         reports = UsageReports(
             queries: ledger, catalog: catalog,
@@ -128,12 +127,12 @@ struct ServiceCore: Sendable {
         var services = HTTPServices(
             gate: gate, ingest: recorder, reporting: reports, catalog: stores.control.catalog,
             control: stores.control.service(gate: gate, ledger: stores.ledger),
-            billing: billing.service, alerts: stores.alerts.desk,
-            access: stores.control.access, operations: operations, tail: pipeline.tail,
-            corrections: corrector, access: stores.control.access, operations: operations, tail: pipeline.tail,
-            billing: billing.service, exports: exports.service, alerts: stores.alerts.desk,
             access: stores.control.access, operations: operations, tail: pipeline.tail,
             logger: logger)
+        services.corrections = corrector
+        services.billing = billing.service
+        services.exports = exports.service
+        services.alerts = stores.alerts.desk
         services.signals = signals.signals
         services.simulation = signals.simulation
         return HTTPServer(services: services, options: options)

@@ -41,8 +41,6 @@ struct Stores: Sendable {
         return Stores(
             clock: clock, ledger: ledger, control: control, billing: billing, log: log,
             alerts: alerts, shared: shared)
-            alerts: alerts,
-            shared: shared)
     }
 
     private static func openShared(

@@ -5,10 +5,7 @@ enum OpenAPISchemas {
         "{"
         + [
             questions, decisions, events, reports, control, definitions, prices, records, access,
-            billing, alertEndpoints, signals,
-            questions, decisions, events, reports, control, definitions, records, access,
-            corrections,
-            billing, exports, alertEndpoints,
+            corrections, billing, exports, alertEndpoints, signals,
         ].joined(separator: ",") + "}"
 
     private static let questions = #"""

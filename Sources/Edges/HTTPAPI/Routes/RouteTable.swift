@@ -14,13 +14,12 @@ enum RouteTable {
             + reports(ReportRoutes(services, options))
             + catalog(CatalogRoutes(services))
             + (services.control.map { control(ControlRoutes($0)) } ?? [])
+            + (services.corrections.map { corrections(CorrectionRoutes($0)) } ?? [])
             + (services.billing.map { billing(BillingRoutes($0)) } ?? [])
+            + (services.exports.map { exports(ExportRoutes($0, services)) } ?? [])
             + (services.alerts.map { alertEndpoints(AlertEndpointRoutes($0)) } ?? [])
             + (services.signals.map { signals(SignalRoutes($0)) } ?? [])
             + (services.simulation.map { simulations(SimulationRoutes($0)) } ?? [])
-            + (services.corrections.map { corrections(CorrectionRoutes($0)) } ?? [])
-            + (services.exports.map { exports(ExportRoutes($0, services)) } ?? [])
-            + (services.alerts.map { alertEndpoints(AlertEndpointRoutes($0)) } ?? [])
         let document = OpenAPIDocument.json(table + [openAPI(body: "")], version: options.version)
         return table + [openAPI(body: document)]
     }
