@@ -31,6 +31,8 @@ final class EventScan {
         interpreter = EventInterpreter(
             snapshot: snapshot, settings: settings, counters: MeteringCounters(), instance: "",
             dedupe: DedupeIndex(windowSeconds: settings.dedupeWindowSeconds),
+            // Dimensions are not asked for.
+            sets: DimensionSets(),
             // No cell lies on both sides of either.
             cuts: [wanted.span.start, wanted.span.end])
         decoder = EventDecoder(

@@ -90,7 +90,9 @@ struct ServiceCore: Sendable {
             completeTo: { pipeline.completeTo })
         billing = BillingParts(
             stores.billing, stores, configuration, limits: limits,
-            cumulative: CutUsage(queries: ledger, catalog: catalog), events: nil,
+            cumulative: CutUsage(queries: ledger, catalog: catalog),
+            events: LogEventLookup(
+                replay: log.replay, queries: ledger, catalog: catalog, settings: settings),
             completeTo: { pipeline.completeTo }, logger: logger)
         exports = try ExportParts(stores, configuration, logger: logger)
         operations = OperationsReport(
