@@ -144,7 +144,8 @@ import Testing
         }
         shop.clock.set("2026-11-04T00:00:00Z")
         let (book, now) = (shop.book, shop.clock.now)
-        let (once, tasks) = (Mutex(false), Mutex<[Task<Void, any Error>]>([]))
+        let once = Mutex(false)
+        let tasks = Mutex<[Task<Void, any Error>]>([])
         let engine = Mutex<BillingEngine?>(nil)
         let store = FaultyStore(shop.store) {
             if once.withLock({ isDone in

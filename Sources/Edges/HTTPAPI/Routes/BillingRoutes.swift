@@ -45,7 +45,8 @@ struct BillingRoutes: Sendable {
         let query = try Query(request.query)
         var context = try ControlRequest.context(request, query)
         // A reason in the body counts as one in the query does.
-        context.reason = try context.reason ?? ControlRequest.body(request)["reason"]?.text
+        let body = try ControlRequest.body(request)
+        context.reason = context.reason ?? body["reason"]?.text
         let command = BillingCommand(
             operation: .close(
                 month: request.parameter(0),
