@@ -4,6 +4,7 @@ import Metering
 import MeteringModel
 import MeteringPorts
 import SQLLedger
+import Synchronization
 import Testing
 
 /// Usage up to any instant at which terms change, against adding up the events one by one.
