@@ -1,5 +1,4 @@
 import Entitlements
-import Foundation
 import JournalEventLog
 import Logging
 import Metering

@@ -4,6 +4,7 @@ import Metering
 import MeteringModel
 import MeteringPorts
 import SQLLedger
+import Synchronization
 import Testing
 
 /// Usage up to any instant at which terms change, against adding up the events one by one.
@@ -114,10 +115,11 @@ import Testing
             "acme", [Contracts.subscription("basic", from: "2026-01-01T00:00:00Z")])
         let harness = try await MeteringHarness(
             folder.path, try MeteringHarness.compile(Contracts.catalog, [basic]), clock: clock)
-        for (minute, model) in [("05", "m1"), ("10", "m2"), ("45", "m1"), ("50", "m1")] {
+        for (minute, model) in [(15, "m1"), (10, "m2"), (45, "m1"), (50, "m1")] {
             try await harness.send([
                 Sample.event(
-                    minute, tokens: minute, time: "2026-11-03T10:\(minute):00Z", model: model)
+                    "\(minute)", tokens: "\(minute)", time: "2026-11-03T10:\(minute):00Z",
+                    model: model)
             ])
         }
         try await harness.settle()
@@ -136,7 +138,7 @@ import Testing
         let rows = try harness.ledger.rollups(hour)
         #expect(
             rows.map { "\($0.start.rfc3339()) \($0.dimensions) \($0.state.value)" } == [
-                #"2026-11-03T10:00:00Z {"model":"m1"} 5"#,
+                #"2026-11-03T10:00:00Z {"model":"m1"} 15"#,
                 #"2026-11-03T10:00:00Z {"model":"m2"} 10"#,
                 #"2026-11-03T10:23:45Z {"model":"m1"} 95"#,
             ])
@@ -150,7 +152,7 @@ import Testing
         let states = try usage.states(
             customer: "acme", meter: "tokens", period: month,
             upTo: [try instant("2026-11-03T10:23:45Z"), month.end])
-        #expect(states.map(\.value) == [15, 111])
+        #expect(states.map(\.value) == [25, 121])
         #expect(try await harness.reports.reconcile().drifts == [])
         await harness.stop()
     }

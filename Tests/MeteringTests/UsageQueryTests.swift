@@ -98,7 +98,7 @@ import Testing
         let harness = try await harness(zone: zone)
         try await send(harness, count: 150, seed: 3)
         let reports = try UsageWindow.allCases.map { try harness.reports.usage(query($0)).windows }
-        #expect(Set(reports.map { $0.reduce(0) { $0 + $1.value } }) == [150 * 149 / 2])
+        #expect(Set(reports.map { $0.reduce(0) { $0 + $1.value } }) == [Int64(150 * 149 / 2)])
         for hour in reports[0] {
             let inside = reports[1].filter { $0.start <= hour.start && hour.end <= $0.end }
             #expect(inside.count == 1)

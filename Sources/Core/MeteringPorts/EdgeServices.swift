@@ -303,6 +303,17 @@ package protocol UsageReporting: AnyObject, Sendable {
     func reconcile() async throws(QueryError) -> ReconcileReport
 }
 
+extension UsageReporting {
+    /// Everybody's.
+    package func nearLimit(
+        overBasisPoints: Int64, limit: Int, cursor: String?
+    ) throws(QueryError) -> (entries: [NearLimitEntry], next: String?) {
+        try nearLimit(
+            overBasisPoints: overBasisPoints, filter: NearLimitFilter(), limit: limit,
+            cursor: cursor)
+    }
+}
+
 package struct ReconcileReport: Sendable {
     package struct Drift: Sendable, Hashable {
         package var customer: String

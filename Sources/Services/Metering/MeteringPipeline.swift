@@ -284,8 +284,11 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
                 dedupeBefore: today.adding(seconds: -horizon),
                 admissionsBefore: today.adding(seconds: -horizon))
             retention.look(now: today)
-            interpreter.dimensions.sets.removeAll(
-                before: Segments.monthNumber(today) - RollupRetention.dimensionMonths + 1)
+            // By the log's time: a log that is read from its beginning again decides as it did.
+            if let complete = folds.values.map(\.completeTo).min() {
+                interpreter.dimensions.sets.removeAll(
+                    before: retention.forgetSets(complete: min(complete, today)))
+            }
         }
         retention.step()
     }

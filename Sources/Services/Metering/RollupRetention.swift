@@ -19,7 +19,7 @@ struct RollupRetention {
     /// Rows of one transaction.
     private static let rowsPerStep = 2_000
     /// Months that sets of dimension values are remembered for, with the one under way.
-    static let dimensionMonths: Int32 = 4
+    private static let dimensionMonths: Int32 = 4
 
     init(
         ledger: any UsageLedger, queries: any LedgerQueries, settings: MeteringSettings,
@@ -54,8 +54,6 @@ struct RollupRetention {
     }
 
     private mutating func find(_ now: Timestamp) throws(LedgerError) {
-        try ledger.pruneDimensionSets(
-            before: Segments.monthNumber(now) - Self.dimensionMonths + 1)
         let kept = try queries.rollupsKept()
         let open = try queries.periodsBegin(
             endingAfter: now.adding(seconds: -settings.closingGraceSeconds))
@@ -71,6 +69,18 @@ struct RollupRetention {
             let days = horizon(settings.dayRollupSeconds)
             if days > kept.daysFrom { due.append((.day, days)) }
         }
+    }
+
+    /// Sets of dimension values of months that are long over.
+    /// - Returns: the first month that is remembered.
+    func forgetSets(complete: Timestamp) -> Int32 {
+        let first = Segments.monthNumber(complete) - Self.dimensionMonths + 1
+        do throws(LedgerError) {
+            try ledger.pruneDimensionSets(before: first)
+        } catch {
+            logger.warning("old sets of dimension values stay for now: \(error.message)")
+        }
+        return first
     }
 
     /// One small transaction, when there is something to drop.
