@@ -1,6 +1,7 @@
 import Metering
 import MeteringModel
 import MeteringPorts
+import SQLLedger
 import Synchronization
 
 /// The control plane's log of records, in memory: what corrections leave in it.
@@ -61,6 +62,7 @@ enum EveryAggregation {
         var entitlements: [FeatureKey: EntitlementDefinition] = [:]
         for aggregation in Aggregation.allCases {
             let name = aggregation.rawValue
+            let isLimited = ![.avg, .min].contains(aggregation)
             catalog.meters.append(
                 MeterDefinition(
                     key: MeterKey(name), eventType: "llm.request", aggregation: aggregation,
@@ -70,8 +72,8 @@ enum EveryAggregation {
                 FeatureDefinition(key: FeatureKey(name), type: .metered, meter: MeterKey(name)))
             entitlements[FeatureKey(name)] = .metered(
                 MeteredEntitlement(
-                    limit: .finite(limit), period: .month,
-                    thresholds: [.share(basisPoints: 8_000)], enforcement: .soft))
+                    limit: isLimited ? .finite(limit) : .unlimited, period: .month,
+                    thresholds: isLimited ? [.share(basisPoints: 8_000)] : [], enforcement: .soft))
         }
         catalog.plans = [PlanDefinition(key: "all", version: 1, entitlements: entitlements)]
         return catalog

@@ -279,3 +279,73 @@ struct CorrectionTests {
         await harness.stop()
     }
 }
+
+/// What the gate sees of corrections.
+@Suite struct CorrectedCounterTests {
+    let folder: TemporaryFolder
+    let clock = TestClock("2026-11-21T10:20:30Z")
+
+    init() throws { folder = try TemporaryFolder() }
+
+    private func corrector(_ service: EmbeddedService) -> EventCorrector {
+        let catalog = service.catalog
+        return EventCorrector(
+            .init(
+                writer: service.journal, replay: JournalReplay(service.journal),
+                queries: service.ledger, catalog: catalog, records: MemoryRecords(),
+                isInTree: { $0 == $1 },
+                owner: { _, _ in "acme" }, clock: clock.wall), settings: MeteringSettings())
+    }
+
+    private func correct(
+        _ service: EmbeddedService, _ action: CorrectionRecord.Action, _ id: String
+    ) async throws {
+        _ = try await corrector(service).correct(
+            CorrectionOrder(action: action, source: "/api", eventID: id),
+            CommandContext(principal: .local, requestID: "r", reason: "a test"), digest: "")
+        try await service.settle()
+    }
+
+    @Test func theGateAndTheNearLimitListFollow() async throws {
+        var catalog = Sample.catalog(tokenLimit: .finite(100), enforcement: .hard)
+        catalog.plans[0].entitlements["tokens"] = .metered(
+            MeteredEntitlement(
+                limit: .finite(100), period: .month, thresholds: [.share(basisPoints: 8_000)],
+                enforcement: .hard))
+        let service = try await EmbeddedService(folder.path, catalog, clock: clock)
+        try await service.send([Sample.event("one", tokens: "60"), Sample.event("two", tokens: "40")])
+        try await service.settle()
+        #expect(try !service.check("acme", "tokens").isAllowed)
+        try await correct(service, .void, "two")
+        let open = try service.check("acme", "tokens", 40)
+        #expect(open.isAllowed && open.used == 60)
+        #expect(try service.check("acme", "tokens", 41).isAllowed == false)
+        let near = try service.reports.nearLimit(overBasisPoints: 0, limit: 10, cursor: nil)
+        #expect(near.entries.first { $0.feature == "tokens" }?.used == 60)
+        // Usage after a correction still reaches the counter, whose row has fewer events now.
+        try await service.send([Sample.event("three", tokens: "5")])
+        try await service.settle()
+        #expect(try service.check("acme", "tokens").used == 65)
+        try await correct(service, .restore, "two")
+        #expect(try !service.check("acme", "tokens").isAllowed)
+        #expect(try await service.reports.reconcile().drifts == [])
+        await service.stop()
+    }
+
+    @Test func anAdmissionIsNotCorrected() async throws {
+        let service = try await EmbeddedService(folder.path, Sample.catalog(), clock: clock)
+        _ = try await service.consume("acme", "api_calls", 1, id: "c1")
+        try await service.settle()
+        var code: String?
+        do throws(ControlProblem) {
+            _ = try await corrector(service).correct(
+                CorrectionOrder(
+                    action: .void, source: "tollgate:4:acme:api_calls", eventID: "c1"),
+                CommandContext(principal: .local, requestID: "r", reason: "a test"), digest: "")
+        } catch {
+            code = error.code
+        }
+        #expect(code == "not_correctable")
+        await service.stop()
+    }
+}

@@ -102,15 +102,17 @@ extension SQLLedger {
         customer: CustomerID?, after sequence: Int64, limit: Int
     ) throws(LedgerError) -> [(sequence: Int64, record: CorrectionRecord)] {
         try read { (connection) throws(SQLError) in
-            let only = customer == nil ? "" : "AND customer = $3"
+            // SQLite numbers parameters as they appear.
+            let only = customer == nil ? "" : "AND customer = $2"
             let query = try connection.statement(
                 """
                 SELECT \(CorrectionRecord.columns), sequence FROM corrections
-                WHERE sequence > $1 \(only) ORDER BY sequence LIMIT $2
+                WHERE sequence > $1 \(only) ORDER BY sequence
+                LIMIT \(customer == nil ? "$2" : "$3")
                 """)
             try query.bind(sequence, at: 1)
-            try query.bind(Int64(max(0, limit)), at: 2)
-            if let customer { try query.bind(customer.rawValue, at: 3) }
+            if let customer { try query.bind(customer.rawValue, at: 2) }
+            try query.bind(Int64(max(0, limit)), at: customer == nil ? 2 : 3)
             return try query.rows {
                 ($0.integer(at: CorrectionRecord.columnCount), CorrectionRecord(row: $0))
             }

@@ -6,6 +6,7 @@ package import MeteringModel
 /// The `mac` (a keyed hash under the installation's key) keeps emitters from forging them.
 package enum ControlEvent {
     package static let typePrefix = "tollgate."
+    package static let sourcePrefix = "tollgate:"
     package static let admissionType = "tollgate.admission"
     package static let reservationOpenedType = "tollgate.reservation.opened"
     package static let reservationClosedType = "tollgate.reservation.closed"
@@ -64,7 +65,7 @@ package enum ControlEvent {
     /// Customer and feature are part of the identity: the same client id for two features is two.
     package static func source(_ fields: Fields) -> String {
         let customer = fields[.customer]
-        return "tollgate:\(customer.utf8.count):\(customer):\(fields[.feature])"
+        return "\(sourcePrefix)\(customer.utf8.count):\(customer):\(fields[.feature])"
     }
 }
 

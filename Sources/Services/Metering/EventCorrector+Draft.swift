@@ -36,10 +36,10 @@ extension EventCorrector {
             added = event.content
         case .amend: added = try amended(order, standing ?? event.content, event.position)
         }
-        if let latest, latest.added == added, latest.action == order.action {
+        if let latest, latest.action == order.action, Self.isSame(latest.added, added) {
             return Draft(record: latest, isDone: true)
         }
-        if added == standing {
+        if Self.isSame(added, standing) {
             throw ControlProblem(
                 .conflict, "nothing_changed", "the event counts like that already")
         }
@@ -61,13 +61,13 @@ extension EventCorrector {
         if let first = history.first, let content = first.removed {
             return (content, first.event)
         }
-        let event = try find(order)
-        if event.type.hasPrefix(ControlEvent.typePrefix) {
+        if order.source.hasPrefix(ControlEvent.sourcePrefix) {
             throw ControlProblem(
                 .conflict, "not_correctable",
-                "the event is a decision of the gate, which has been acted on: correct what it"
-                    + " charged with a grant instead")
+                "the event is a decision of the gate, which has been acted on: make up for what"
+                    + " it charged with a grant instead", field: "source")
         }
+        let event = try find(order)
         let subject = SubjectID(event.subject)
         guard let customer = try parts.owner(subject, event.appendedAt) else {
             throw ControlProblem(
@@ -154,6 +154,16 @@ extension EventCorrector {
 
     private func decoder() -> EventDecoder {
         EventDecoder(plan: DecodePlan(paths: []), maximumBytes: settings.maximumEventBytes)
+    }
+
+    /// The same event may be written in several ways.
+    private static func isSame(_ left: EventContent?, _ right: EventContent?) -> Bool {
+        guard let left, let right else { return left == nil && right == nil }
+        if left == right { return true }
+        guard left.customer == right.customer, left.at == right.at,
+            let first = try? JSONParser.parse(left.json)
+        else { return false }
+        return first == (try? JSONParser.parse(right.json))
     }
 
     /// Identities are bytes.
