@@ -14,7 +14,7 @@ import Testing
         try await scene.webhook("two")
         scene.feed.append(.reached, at: start, crossing("acme"))
         try await scene.settle()
-        let received = try #require(scene.sink.received("one").first)
+        let received = try #require(scene.sink.received("one.example").first)
         #expect(scene.sink.received.count == 2)
         #expect(received.id == crossing("acme").id)
         let body = try JSONParser.parse(Array(received.body.utf8))

@@ -1,6 +1,7 @@
 import Foundation
 import MeteringModel
 import MeteringPorts
+import SQLAlerts
 import Testing
 
 @testable import Alerting

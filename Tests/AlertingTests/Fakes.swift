@@ -1,3 +1,4 @@
+import Alerting
 import Foundation
 import MeteringModel
 import MeteringPorts
@@ -141,6 +142,7 @@ final class MemoryRecords: RecordKeeping {
 /// The ledger's feed of changes, in memory.
 final class MemoryFeed: Sendable {
     private let changes = Mutex<[CrossingChange]>([])
+    private let generation = Mutex(0)
 
     func append(
         _ kind: CrossingChange.Kind, ordinal: Int = 1, at: Timestamp, _ crossing: Crossing
@@ -154,7 +156,17 @@ final class MemoryFeed: Sendable {
         }
     }
 
-    func replaceAll(_ other: [CrossingChange]) { changes.withLock { $0 = other } }
+    func replaceAll(_ other: [CrossingChange]) {
+        changes.withLock { $0 = other }
+        generation.withLock { $0 += 1 }
+    }
+
+    /// As the process that starts now sees it.
+    var feed: CrossingFeed {
+        CrossingFeed(
+            incarnation: String(generation.withLock { $0 }),
+            page: { self.page(after: $0, limit: $1) })
+    }
     var all: [CrossingChange] { changes.withLock { $0 } }
 
     func page(after sequence: Int64, limit: Int) -> [CrossingChange] {

@@ -52,7 +52,7 @@ final class Scene {
             CustomerFacts(plan: "pro", owner: customer == "acme" ? "ada" : "bob")
         }
         let feeder = CrossingFeeder(
-            changes: { after, limit in feed.page(after: after, limit: limit) }, store: store,
+            crossings: feed.feed, store: store,
             book: book, facts: facts, clock: clock, logger: logger, settings: settings)
         let secrets = EndpointSecrets(store: store, vault: vault)
         let transports: @Sendable (AlertEndpoint.Kind) -> any AlertTransport = { kind in

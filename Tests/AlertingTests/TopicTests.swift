@@ -36,7 +36,7 @@ import Testing
         func make() -> TopicFeed {
             TopicFeed(
                 topic: "t", producing: topic,
-                changes: { after, limit in feed.page(after: after, limit: limit) },
+                crossings: feed.feed,
                 marked: MarkedCrossings(
                     undelivered: { limit in marked.withLock { Array($0.prefix(limit)) } },
                     markDelivered: { sequences in

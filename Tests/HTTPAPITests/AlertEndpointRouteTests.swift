@@ -1,5 +1,7 @@
 import MeteringModel
 import MeteringPorts
+import NIOHTTP1
+import Synchronization
 import Testing
 
 @testable import HTTPAPI

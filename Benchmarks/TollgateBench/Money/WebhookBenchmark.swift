@@ -62,7 +62,8 @@ struct WebhookBenchmark {
         let dispatcher = AlertDispatcher(
             .init(
                 feeder: CrossingFeeder(
-                    changes: { _, _ in [] }, store: store, book: book,
+                    crossings: CrossingFeed(incarnation: "", page: { _, _ in [] }), store: store,
+                    book: book,
                     facts: { _, _, _ in CustomerFacts() }, clock: Self.clock, logger: logger),
                 book: book, store: store,
                 transports: { _ in

@@ -1,6 +1,6 @@
 import Crypto
 import Foundation
-package import MeteringPorts
+import MeteringPorts
 
 /// Keys that secrets at rest are encrypted with, in files beside the stores and not in them: a copy
 /// of `alerts.db` alone opens nothing.
@@ -129,9 +129,10 @@ package final class AlertKeyFiles: AlertVault {
         func random(_ count: Int) -> [UInt8] {
             (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
         }
-        let key = Key(number: number, id: random(idBytes), key: SymmetricKey(size: .bits256))
+        let secret = random(keyBytes)
+        let key = Key(number: number, id: random(idBytes), key: SymmetricKey(data: secret))
         let path = "\(directory)/\(number)-\(hex(key.id))\(suffix)"
-        let text = key.key.withUnsafeBytes { hex(Array($0)) } + "\n"
+        let text = hex(secret) + "\n"
         let draft = path + ".new"
         let manager = FileManager.default
         try? manager.removeItem(atPath: draft)

@@ -41,19 +41,23 @@ package struct IPAddress: Hashable, Sendable, CustomStringConvertible {
 
     private static func version6(_ text: String) -> [UInt8]? {
         let halves = text.split(separator: "::", omittingEmptySubsequences: false)
-        guard (1...2).contains(halves.count), let head = groups(halves[0]) else { return nil }
-        if halves.count == 1 { return head.count == 16 ? head : nil }
-        guard let tail = groups(halves[1]), head.count + tail.count <= 14 else { return nil }
+        let isWhole = halves.count == 1
+        guard (1...2).contains(halves.count), let head = groups(halves[0], isEnd: isWhole)
+        else { return nil }
+        if isWhole { return head.count == 16 ? head : nil }
+        guard let tail = groups(halves[1], isEnd: true), head.count + tail.count <= 14 else {
+            return nil
+        }
         return head + [UInt8](repeating: 0, count: 16 - head.count - tail.count) + tail
     }
 
-    /// Groups between colons; the last may be an IPv4 address.
-    private static func groups(_ text: Substring) -> [UInt8]? {
+    /// Groups between colons; the last of the whole address may be an IPv4 address.
+    private static func groups(_ text: Substring, isEnd: Bool) -> [UInt8]? {
         if text.isEmpty { return [] }
         var bytes: [UInt8] = []
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         for (index, part) in parts.enumerated() {
-            if index == parts.count - 1, part.contains(".") {
+            if isEnd, index == parts.count - 1, part.contains(".") {
                 guard let last = version4(String(part)) else { return nil }
                 bytes += last
                 continue

@@ -10,8 +10,9 @@ package enum HostLookup {
     /// twice. Takes names and any form of literal that the system takes. Blocks for as long as the
     /// resolver does; call it on a thread that may.
     package static func addresses(of host: String) throws(HostLookupError) -> [[UInt8]] {
-        var hints = addrinfo()
-        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        // SAFETY: the pointers of fresh hints are nil, as the call wants them.
+        var hints = unsafe addrinfo()
+        unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         var list: UnsafeMutablePointer<addrinfo>?
         // SAFETY: the bridged name and the hints live as long as the call; the list is freed below.
         let result = unsafe getaddrinfo(host, nil, &hints, &list)

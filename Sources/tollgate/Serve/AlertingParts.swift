@@ -40,11 +40,9 @@ struct AlertingParts: Sendable {
         }
         let book = EndpointBook(records: control.engine, clock: clock, logger: logger)
         let facts = facts(control)
-        let changes: CrossingChanges = { (after, limit) throws(LedgerError) in
-            try ledger.crossingChanges(after: after, limit: limit)
-        }
+        let crossings = try feed(of: ledger)
         let feeder = CrossingFeeder(
-            changes: changes, store: store, book: book, facts: facts, clock: clock,
+            crossings: crossings, store: store, book: book, facts: facts, clock: clock,
             logger: logger)
         try feeder.prime()
         let secrets = EndpointSecrets(store: store, vault: vault)
@@ -74,7 +72,7 @@ struct AlertingParts: Sendable {
                     counters: counters, clock: clock, logger: logger)),
             topicFeed: topics.map {
                 TopicFeed(
-                    topic: configuration.alertsTopic, producing: $0, changes: changes,
+                    topic: configuration.alertsTopic, producing: $0, crossings: crossings,
                     marked: MarkedCrossings(
                         undelivered: { (limit) throws(LedgerError) in
                             try ledger.undeliveredCrossings(limit: limit)
@@ -85,6 +83,17 @@ struct AlertingParts: Sendable {
                     store: store, clock: clock, logger: logger)
             },
             topics: topics)
+    }
+
+    private static func feed(of ledger: SQLLedger) throws(LedgerError) -> CrossingFeed {
+        let incarnation = try ledger.installationSecret("crossing_feed") {
+            (0..<8).map { _ in UInt8.random(in: .min ... .max) }
+        }
+        return CrossingFeed(
+            incarnation: incarnation.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(),
+            page: { (after, limit) throws(LedgerError) in
+                try ledger.crossingChanges(after: after, limit: limit)
+            })
     }
 
     private static func makeSender(_ configuration: Configuration) throws -> HTTPSender {

@@ -5,10 +5,10 @@ import MeteringPorts
 ///
 /// Standard Webhooks' schedule, counted from the first failure since the last success: 0 s, 5 s,
 /// 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h and 24 h after one another. A line is in order, so its
-/// first message holds up all the others; between those instants it is therefore tried whenever a
-/// quarter of the time that it has failed for has passed once more. An outage of an hour is over
-/// for us at most about a quarter of an hour after its end, and a sink that drops every other
-/// request holds a line up for seconds. Every wait is lengthened by up to a tenth at random.
+/// first message holds up all the others; between those instants it is therefore tried whenever an
+/// eighth of the time that it has failed for has passed once more. An outage of an hour is over for
+/// us within eight minutes of its end, and a sink that drops every other request holds a line up
+/// for seconds. Every wait is lengthened by up to a tenth at random.
 enum RetrySchedule {
     private static let steps: [Int64] = [
         0, 5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400,
@@ -32,7 +32,7 @@ enum RetrySchedule {
     ) -> Timestamp? {
         let elapsed = max(0, now.microseconds(since: failingSince) / 1_000_000)
         guard let planned = offsets.first(where: { $0 > elapsed }) else { return nil }
-        var wait = min(planned - elapsed, max(waitMin, elapsed / 4))
+        var wait = min(planned - elapsed, max(waitMin, elapsed / 8))
         if isThrottled { wait = max(wait, throttleSeconds) }
         if let retryAfter { wait = max(wait, min(retryAfter, retryAfterMax)) }
         return Timestamp(

@@ -9,7 +9,7 @@ package import MeteringPorts
 package final class CrossingFeeder: Sendable {
     static let feed = "crossings"
 
-    private let changes: CrossingChanges
+    private let crossings: CrossingFeed
     private let store: any AlertStore
     private let book: EndpointBook
     private let facts: FactsLookup
@@ -18,11 +18,11 @@ package final class CrossingFeeder: Sendable {
     private let logger: Logger
 
     package init(
-        changes: @escaping CrossingChanges, store: any AlertStore, book: EndpointBook,
+        crossings: CrossingFeed, store: any AlertStore, book: EndpointBook,
         facts: @escaping FactsLookup, clock: WallClock, logger: Logger,
         settings: AlertSettings = AlertSettings()
     ) {
-        self.changes = changes
+        self.crossings = crossings
         self.store = store
         self.book = book
         self.facts = facts
@@ -38,8 +38,8 @@ package final class CrossingFeeder: Sendable {
         if try store.cursor(of: Self.feed) != nil { return }
         var cursor = FeedCursor(sequence: 0, mark: "")
         repeat {
-            let page = try changes(cursor.sequence, settings.feedPageSize)
-            if let last = page.last { cursor = Self.cursor(last) }
+            let page = try crossings.page(cursor.sequence, settings.feedPageSize)
+            if let last = page.last { cursor = crossings.cursor(last) }
             let items = page.filter(isRecent).map {
                 AlertBatch.Item(message: message(of: $0))
             }
@@ -52,38 +52,31 @@ package final class CrossingFeeder: Sendable {
     /// Takes in one page.
     /// - Returns: whether there may be more at once.
     package func pump() throws(LedgerError) -> Bool {
-        var cursor = try store.cursor(of: Self.feed) ?? FeedCursor(sequence: 0, mark: "")
-        // From the entry at the cursor on: is it the one that was there?
-        var page = try changes(max(0, cursor.sequence - 1), settings.feedPageSize)
-        if cursor.sequence > 0 {
-            if let first = page.first, Self.cursor(first) == cursor {
-                page.removeFirst()
-            } else {
-                logger.notice("the ledger was made anew: its crossings are read from the start")
-                cursor = FeedCursor(sequence: 0, mark: "")
-                page = try changes(0, settings.feedPageSize)
-                if page.isEmpty {
-                    try store.take(
-                        AlertBatch(items: [], feed: Self.feed, cursor: cursor, at: clock.now()))
-                }
-            }
+        let cursor = try store.cursor(of: Self.feed) ?? FeedCursor(sequence: 0, mark: "")
+        let (page, isAnew) = try crossings.changes(
+            after: cursor, limit: settings.feedPageSize)
+        if isAnew {
+            logger.notice("the ledger was made anew: its crossings are read from the start")
         }
-        guard let last = page.last else { return false }
+        guard let last = page.last else {
+            if isAnew {
+                let origin = FeedCursor(sequence: 0, mark: "")
+                try store.take(
+                    AlertBatch(items: [], feed: Self.feed, cursor: origin, at: clock.now()))
+            }
+            return false
+        }
         let endpoints = book.endpoints().filter(\.isEnabled)
         let items = page.filter(isRecent).map { item(of: $0, endpoints) }
         try store.take(
             AlertBatch(
-                items: items, feed: Self.feed, cursor: Self.cursor(last), at: clock.now()))
+                items: items, feed: Self.feed, cursor: crossings.cursor(last), at: clock.now()))
         return page.count + 1 >= settings.feedPageSize
     }
 
     /// Older messages are forgotten, so a ledger made anew must not bring them up again.
     private func isRecent(_ change: CrossingChange) -> Bool {
         change.at >= clock.now().adding(seconds: -settings.keepDays * 86_400)
-    }
-
-    private static func cursor(_ change: CrossingChange) -> FeedCursor {
-        FeedCursor(sequence: change.sequence, mark: CrossingDocument.id(change))
     }
 
     private func message(of change: CrossingChange) -> AlertMessage {

@@ -1,5 +1,4 @@
 package import MeteringModel
-package import MeteringPorts
 
 /// What filters ask about a customer beside its id.
 package struct CustomerFacts: Sendable, Hashable {
@@ -16,7 +15,3 @@ package struct CustomerFacts: Sendable, Hashable {
 /// Looks a customer up in the catalog in force: customer, feature, instant.
 package typealias FactsLookup =
     @Sendable (CustomerID, FeatureKey?, Timestamp) -> CustomerFacts
-
-/// The ledger's feed of what became of crossings: those after a sequence, at most so many, in order.
-package typealias CrossingChanges =
-    @Sendable (Int64, Int) throws(LedgerError) -> [CrossingChange]

@@ -40,7 +40,7 @@ package protocol TopicProducing: Sendable {
 package actor TopicFeed {
     private let topic: String
     private let producing: any TopicProducing
-    private let changes: CrossingChanges
+    private let crossings: CrossingFeed
     /// Crossings that an earlier version marked one by one; those left are carried once.
     private let marked: MarkedCrossings
     private let store: any AlertStore
@@ -50,13 +50,13 @@ package actor TopicFeed {
     private var backoffMilliseconds = 250
 
     package init(
-        topic: String, producing: any TopicProducing, changes: @escaping CrossingChanges,
+        topic: String, producing: any TopicProducing, crossings: CrossingFeed,
         marked: MarkedCrossings, store: any AlertStore, clock: WallClock, logger: Logger,
         settings: AlertSettings = AlertSettings()
     ) {
         self.topic = topic
         self.producing = producing
-        self.changes = changes
+        self.crossings = crossings
         self.marked = marked
         self.store = store
         self.clock = clock
@@ -88,17 +88,14 @@ package actor TopicFeed {
             try await carryMarked()
             return true
         }
-        var page = try changes(max(0, cursor.sequence - 1), pageSize)
-        if cursor.sequence > 0 {
-            if let first = page.first, Self.cursor(first) == cursor {
-                page.removeFirst()
-            } else {
-                logger.notice("the ledger was made anew: \(topic) gets its crossings again")
-                page = try changes(0, pageSize)
-                if page.isEmpty { try move(to: FeedCursor(sequence: 0, mark: "")) }
-            }
+        let (page, isAnew) = try crossings.changes(after: cursor, limit: pageSize)
+        if isAnew {
+            logger.notice("the ledger was made anew: \(topic) gets its crossings again")
         }
-        guard let last = page.last else { return false }
+        guard let last = page.last else {
+            if isAnew { try move(to: FeedCursor(sequence: 0, mark: "")) }
+            return false
+        }
         try await producing.produce(
             page.map { change in
                 TopicRecord(
@@ -109,7 +106,7 @@ package actor TopicFeed {
                             change.crossing, type: CrossingDocument.type(change)
                         ).utf8))
             }, to: topic)
-        try move(to: Self.cursor(last))
+        try move(to: crossings.cursor(last))
         return page.count + 1 >= pageSize
     }
 
@@ -118,9 +115,9 @@ package actor TopicFeed {
     private func carryMarked() async throws {
         var start = FeedCursor(sequence: 0, mark: "")
         while true {
-            let page = try changes(start.sequence, pageSize)
+            let page = try crossings.page(start.sequence, pageSize)
             guard let last = page.last else { break }
-            start = Self.cursor(last)
+            start = crossings.cursor(last)
         }
         while true {
             let waiting = try marked.undelivered(pageSize)
@@ -138,9 +135,5 @@ package actor TopicFeed {
 
     private func move(to cursor: FeedCursor) throws(LedgerError) {
         try store.take(AlertBatch(items: [], feed: feed, cursor: cursor, at: clock.now()))
-    }
-
-    private static func cursor(_ change: CrossingChange) -> FeedCursor {
-        FeedCursor(sequence: change.sequence, mark: CrossingDocument.id(change))
     }
 }
