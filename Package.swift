@@ -82,6 +82,7 @@ let package = Package(
         floor("Core/QuotaEngine", ["MeteringModel", "LockFree"]),
         floor("Core/UsageAggregation", ["MeteringModel"]),
         floor("Core/Entitlements", ["MeteringModel"]),
+        floor("Core/Forecasting", ["MeteringModel"]),
         floor("Core/Rating", ["MeteringModel"]),
 
         // L3: drivers, the only importers of C
@@ -127,6 +128,11 @@ let package = Package(
         floor("Services/BillingExport", ["MeteringModel", "MeteringPorts", log]),
         floor("Services/Alerting", ["MeteringModel", "MeteringPorts", log]),
         floor(
+            "Services/Signals",
+            [
+                "MeteringModel", "MeteringPorts", "Entitlements", "Rating", "Forecasting", log,
+            ]),
+        floor(
             "Services/Provisioning",
             ["MeteringModel", "MeteringPorts", "Entitlements", log, crypto]),
 
@@ -142,10 +148,9 @@ let package = Package(
                 "MeteringModel", "MeteringPorts", "LockFree", "QuotaEngine", "UsageAggregation",
                 "Entitlements", "EventDecoding", "KafkaEventLog", "JournalEventLog",
                 "RedisCounterStore", "RedisClient", "SQLLedger", "SQLCatalog", "SQLBilling",
-                "SQLAlerts", "OutboundHTTP", "AlertKeys", "YAMLCatalog", "Metering",
-                "Enforcement", "Alerting", "Billing", "BillingExport", "Provisioning", "HTTPAPI",
-                log, arguments,
-                tls, crypto,
+                "SQLAlerts", "YAMLCatalog", "OutboundHTTP", "AlertKeys", "Rating", "Forecasting",
+                "Metering", "Enforcement", "Alerting", "Billing", "BillingExport", "Signals",
+                "Provisioning", "HTTPAPI", log, arguments, tls, crypto,
                 .product(name: "Yams", package: "Yams"),
             ] + nio,
             path: "Sources/tollgate", swiftSettings: settings),
@@ -155,14 +160,17 @@ let package = Package(
             name: "tollgate-bench",
             dependencies: [
                 "CLibrdkafka", "CSimdJSON", "MeteringModel", "MeteringPorts", "QuotaEngine",
-                "Entitlements", "EventDecoding", "KafkaClient", "RedisClient", "KafkaEventLog",
-                "RedisCounterStore", "SQLLedger", "Metering", "Enforcement", log, arguments,
-            ],
+                "Entitlements", "Rating", "Forecasting", "EventDecoding", "KafkaClient",
+                "RedisClient", "KafkaEventLog", "RedisCounterStore", "SQLClient", "SQLLedger",
+                "SQLAlerts", "OutboundHTTP", "AlertKeys", "Metering", "Enforcement", "Alerting",
+                log, arguments,
+            ] + nio,
             path: "Benchmarks/TollgateBench", swiftSettings: settings),
 
         // Tests, floor by floor
         tests("MeteringModelTests", ["MeteringModel"]),
         tests("LockFreeTests", ["LockFree", "QuotaEngine", "MeteringModel"]),
+        tests("ForecastingTests", ["Forecasting", "MeteringModel"]),
         tests("UsageAggregationTests", ["UsageAggregation", "MeteringModel"]),
         tests(
             "EntitlementsTests", ["Entitlements", "YAMLCatalog", "MeteringModel", "MeteringPorts"]),
@@ -211,6 +219,12 @@ let package = Package(
                 "Metering", "Enforcement", "SQLLedger", "JournalEventLog", "Entitlements",
                 "YAMLCatalog", "MeteringModel", "MeteringPorts", "QuotaEngine", log,
                 "UsageAggregation",
+            ]),
+        tests(
+            "SignalsTests",
+            [
+                "Signals", "Metering", "SQLLedger", "YAMLCatalog", "Entitlements",
+                "Forecasting", "MeteringModel", "MeteringPorts", log,
             ]),
         tests(
             "IntegrationTests",

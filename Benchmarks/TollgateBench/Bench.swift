@@ -6,7 +6,8 @@ import Foundation
 @main
 struct Bench: AsyncParsableCommand {
     enum Part: String, CaseIterable, ExpressibleByArgument {
-        case decisions, checks, decode, ledger, memory, kafka, http
+        case decisions, checks, near, decode, ledger, rollups, memory, kafka, http, rating
+        case webhooks, forecasts
     }
 
     static let configuration = CommandConfiguration(
@@ -33,13 +34,19 @@ struct Bench: AsyncParsableCommand {
                 switch part {
                 case .decisions: try DecisionBenchmark(options: options, report: report).run()
                 case .checks: try CheckBenchmark(options: options, report: report).run()
+                case .near: try NearLimitBenchmark(options: options, report: report).run()
                 case .decode: try DecodeBenchmark(options: options, report: report).run()
                 case .ledger: try LedgerBenchmark(options: options, report: report).run()
+                case .rollups: try RollupBenchmark(options: options, report: report).run()
                 case .memory:
                     try await MeteringBenchmark(options: options, report: report).fromMemory()
                 case .kafka:
                     try await MeteringBenchmark(options: options, report: report).fromKafka()
                 case .http: try HTTPBenchmark(options: options, report: report).run()
+                case .rating: try RatingBenchmark(options: options, report: report).run()
+                case .webhooks:
+                    try await WebhookBenchmark(options: options, report: report).run()
+                case .forecasts: try ForecastBackTest(options: options, report: report).run()
                 }
             } catch {
                 failures.append("\(part.rawValue): \(error)")

@@ -1,6 +1,7 @@
 import MeteringModel
 import MeteringPorts
 import SQLBilling
+import Synchronization
 import Testing
 
 @testable import Billing
@@ -128,9 +129,58 @@ import Testing
         #expect(try await shop.engine.closeDue() == 0)
     }
 
+    @Test("a change in the midst of closing is billed once, whoever comes first") func between()
+        async throws
+    {
+        var settings = BillingSettings()
+        settings.closingCountMax = 1
+        let shop = try Shop(
+            PriceList.catalog(.unit), now: "2026-09-30T23:00:00Z", settings: settings)
+        // Closed first, with nothing to bill.
+        try shop.customer("a")
+        for id in ["b", "c", "d"] {
+            try shop.customer(CustomerID(id))
+            try shop.subscribe(CustomerID(id), plan: "pro", start: "2026-09-30T22:00:00Z")
+        }
+        shop.clock.set("2026-11-04T00:00:00Z")
+        let (book, now) = (shop.book, shop.clock.now)
+        let (once, tasks) = (Mutex(false), Mutex<[Task<Void, any Error>]>([]))
+        let engine = Mutex<BillingEngine?>(nil)
+        let store = FaultyStore(shop.store) {
+            if once.withLock({ isDone in
+                defer { isDone = true }; return isDone
+            }) {
+                return
+            }
+            let subscription =
+                #"{"customer":"a","plan":"pro","version":1,"start":"2026-09-30T22:00:00Z"}"#
+            guard let document = try? json(subscription),
+                (try? book.change(
+                    .subscription, "sub_a", "a", document, request: "late", at: now)) != nil
+            else { return }
+            let engine = engine.withLock { $0 }
+            tasks.withLock {
+                $0.append(
+                    Task {
+                        try await engine?.follow()
+                        try await engine?.adjust()
+                    })
+            }
+        }
+        shop.restart(store)
+        engine.withLock { $0 = shop.engine }
+        try await shop.engine.closeDue()
+        for task in tasks.withLock({ $0 }) { try await task.value }
+        try await shop.round()
+        for id in ["a", "b", "c", "d"] {
+            #expect(try shop.billed(CustomerID(id)) == [.eur: 3_000], "\(id)")
+        }
+        #expect(try await shop.check()["drift_count"]?.integer == 0)
+    }
+
     @Test("a customer that cannot be rated holds nobody up, and is billed when it can be")
     func unrateable() async throws {
-        let huge = UsagePrice(model: .perUnit(decimal("1000000000000")))
+        let huge = UsagePrice(model: .perUnit(decimal("999999999999")))
         let shop = try Shop(
             PriceList.catalog(
                 plans: [

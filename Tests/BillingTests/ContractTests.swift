@@ -1,3 +1,4 @@
+import Entitlements
 import MeteringModel
 import MeteringPorts
 import SQLBilling

@@ -110,7 +110,7 @@ import YAMLCatalog
     static let forms: [(String, String)] = [
         ("{}", "one of flat, unit, graduated, volume and package; found none"),
         ("{unit: 1, flat: 2}", "found flat and unit"),
-        ("{unti: 1}", "did you mean \"unit\"?"),
+        ("{unitt: 1}", "did you mean \"unit\"?"),
         ("5", "expected a mapping for a price, found \"5\""),
         ("{unit: many}", "expected a number for unit, found \"many\""),
         ("{unit: 010}", "expected a number for unit"),

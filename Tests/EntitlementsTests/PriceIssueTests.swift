@@ -143,7 +143,7 @@ import Testing
             """)
         #expect(found.count == 2)
         #expect(found.allSatisfy { $0.line == 7 })
-        #expect(found.map(\.column) == [84, 105])
+        #expect(found.map(\.column) == [83, 103])
     }
 
     // MARK: contracts

@@ -53,7 +53,7 @@ extension RandomCatalog {
                 ? [] : [.init(name: "a", path: paths[0]), .init(name: "no", path: paths[1])],
             filters: paths.filter { _ in flag() }.map {
                 MeterFilter(path: $0, accepted: (0..<below(3)).map { _ in anyText() })
-            }, allowsNegative: flag())
+            }, allowsNegative: flag(), groupsMax: [1, 10_000, 1_000_000][below(3)])
     }
 
     private mutating func feature(

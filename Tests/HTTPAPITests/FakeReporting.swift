@@ -5,14 +5,19 @@ import Synchronization
 final class FakeReporting: UsageReporting {
     let asked = Mutex<[String]>([])
 
-    func usage(
-        customer: CustomerID, feature: String, from: Timestamp?, to: Timestamp?,
-        window: UsageWindow, groupBy: [String]
-    ) throws(QueryError) -> UsageReport {
+    func usage(_ query: UsageQuery) throws(QueryError) -> UsageReport {
+        let (customer, feature, window) = (query.customer, query.feature, query.window)
         asked.withLock {
-            $0.append("\(customer) \(feature) \(from?.seconds ?? 0) \(window) \(groupBy)")
+            $0.append(
+                "\(customer) \(feature) \(query.from?.seconds ?? 0) \(window) \(query.groupBy)")
+            if !query.filters.isEmpty || query.cursor != nil {
+                $0.append("\(query.filters) \(query.limit) \(query.cursor ?? "-")")
+            }
         }
         if feature == "none" { throw QueryError(code: .notFound, message: "no such feature") }
+        if query.cursor == "old" {
+            throw QueryError(code: .windowNotKept, message: "ask for window=day")
+        }
         return UsageReport(
             customer: customer, feature: FeatureKey(feature), meter: "tokens", unit: "token",
             scale: 2, window: window.rawValue, timeZone: "Europe/Berlin", usageCompleteTo: nil,
@@ -20,13 +25,18 @@ final class FakeReporting: UsageReporting {
                 .init(
                     start: FakeGate.period.start, end: FakeGate.period.end, value: 8_123_400,
                     count: 7, group: ["model": "m1"])
-            ])
+            ], next: query.limit == 1 ? "more" : nil)
     }
 
     func nearLimit(
-        overBasisPoints: Int64, limit: Int, cursor: String?
+        overBasisPoints: Int64, filter: NearLimitFilter, limit: Int, cursor: String?
     ) throws(QueryError) -> (entries: [NearLimitEntry], next: String?) {
-        asked.withLock { $0.append("near \(overBasisPoints) \(limit) \(cursor ?? "-")") }
+        asked.withLock {
+            $0.append("near \(overBasisPoints) \(limit) \(cursor ?? "-")")
+            if let plan = filter.plan {
+                $0.append("\(plan) \(filter.owner ?? "-") \(filter.feature ?? "-")")
+            }
+        }
         let entry = NearLimitEntry(
             customer: cursor == "next-page" ? "rival" : "acme", feature: "tokens", plan: "pro",
             used: 90, limit: 100, scale: 0,

@@ -16,7 +16,10 @@ struct Harness {
     let operations = FakeOperations()
     let control = FakeControl()
     let desk = FakeDesk()
+    let billing = FakeBilling()
     let access = FakeAccess()
+    let signals = FakeSignals()
+    let simulation = FakeSimulation()
     let services: HTTPServices
     let server: HTTPServer
     let port: Int
@@ -31,10 +34,14 @@ struct Harness {
     private init(_ configure: (inout HTTPOptions) -> Void) async throws {
         var options = Self.options()
         configure(&options)
-        services = HTTPServices(
+        var services = HTTPServices(
             gate: gate, ingest: ingest, reporting: reporting, catalog: catalog,
-            control: control, alerts: desk, access: access, operations: operations,
-            logger: Logger(label: "test"))
+            control: control, access: access, operations: operations, logger: Logger(label: "test"))
+        services.billing = billing
+        services.alerts = desk
+        services.signals = signals
+        services.simulation = simulation
+        self.services = services
         server = HTTPServer(services: services, options: options)
         do {
             port = try await server.start(host: "127.0.0.1", port: 0).port

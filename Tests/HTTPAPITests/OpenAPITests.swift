@@ -29,7 +29,17 @@ import Testing
             ("GET", "/v1/near-limit", ""), ("GET", "/v1/alerts", ""), ("GET", "/v1/totals", ""),
             ("POST", "/v1/reconcile", ""), ("POST", "/v1/catalog", "plans: []"),
             ("POST", "/v1/catalog", "bad"), ("GET", "/openapi.json", ""),
-            ("GET", "/v1/check?customer=a&feature=pooled", ""),
+            ("GET", "/v1/check?customer=a&feature=pooled", ""), ("GET", "/v1/signals", ""),
+            ("GET", "/v1/signals/x", ""), ("GET", "/v1/signals/gone", ""),
+            ("POST", "/v1/signals/x/acknowledge", ""),
+            ("POST", "/v1/signals/x/snooze", #"{"until":"next_threshold"}"#),
+            ("POST", "/v1/signals/x/assign", #"{"owner":"kim"}"#),
+            ("POST", "/v1/signals/x/note", #"{"text":"called"}"#),
+            ("POST", "/v1/signals/refresh", ""),
+            (
+                "POST", "/v1/simulations?from=2026-10-01T00:00:00Z&to=2026-11-01T00:00:00Z",
+                "plans: []"
+            ),
             ("GET", "/v1/plans/pro/versions", ""), ("POST", "/v1/plans/pro/migrate", "{}"),
             ("POST", "/v1/entitlements", "{}"), ("POST", "/v1/entitlements/provision", "{}"),
             ("POST", "/v1/entitlements/revoke", "{}"), ("POST", "/v1/entitlements/reinstate", "{}"),
@@ -53,6 +63,10 @@ import Testing
             ("GET", "/v1/alert-endpoints/e/deliveries", ""),
             ("GET", "/v1/alert-endpoints/e/deliveries/m", ""),
             ("POST", "/v1/alert-endpoints/e/deliveries/m/resend", ""),
+            ("GET", "/v1/customers/acme/statements", ""), ("GET", "/v1/statements", ""),
+            ("GET", "/v1/customers/acme/statements/2026-10?explain=true", ""),
+            ("GET", "/v1/customers/acme/statements/2026-10/events?line=li_1", ""),
+            ("POST", "/v1/billing/months/2026-10/close", ""), ("GET", "/v1/billing/check", ""),
         ]
         + RouteTable.RecordShape.all.flatMap { shape in
             let path = "/v1/" + shape.path

@@ -58,6 +58,18 @@ import Testing
                 #expect(bad.status == 400 && bad.field == field, "\(query) \(bad.body)")
             }
             #expect(try await server.send("GET", path + "?feature=none").status == 404)
+            let page = try await server.send(
+                "GET",
+                path + "?feature=a&limit=1&filter=model:m1,model:m%3A2&filter=region:eu&cursor=c")
+            #expect(try page.json["next"] as? String == "more")
+            #expect(
+                server.reporting.asked.withLock { $0.last }
+                    == #"["model:m1", "model:m:2", "region:eu"] 1 c"#)
+            #expect(try reply.json["next"] is NSNull)
+            let bad = try await server.send("GET", path + "?feature=a&limit=10001")
+            #expect(bad.status == 400 && bad.field == "limit")
+            let gone = try await server.send("GET", path + "?feature=a&cursor=old")
+            #expect(gone.status == 400 && gone.code == "window_not_kept")
         }
     }
 
@@ -69,6 +81,9 @@ import Testing
             let first = try await server.send("GET", "/v1/near-limit")
             #expect(try first.json["next"] as? String == "next-page")
             #expect(near.body.contains(#""share":"0.9000""#))
+            _ = try await server.send(
+                "GET", "/v1/near-limit?plan=pro&owner=mia&feature=tokens")
+            #expect(server.reporting.asked.withLock { $0.last } == "pro mia tokens")
             for (query, field) in [
                 ("over=x", "over"), ("over=-1", "over"), ("limit=0", "limit"),
                 ("limit=1001", "limit"),

@@ -2,6 +2,7 @@ import Entitlements
 import Metering
 import MeteringModel
 import MeteringPorts
+import SQLLedger
 import Testing
 
 @Suite("Corrections of single events")
@@ -35,11 +36,16 @@ struct CorrectionTests {
         return values
     }
 
+    /// Why a correction is refused.
     private func problem(
-        _ body: () async throws(ControlProblem) -> Void
+        _ harness: MeteringHarness, _ action: CorrectionRecord.Action, _ id: String,
+        reason: String? = "a test", data: String? = nil, time: String? = nil,
+        subject: String? = nil, principal: Principal = .local
     ) async -> ControlProblem? {
         do throws(ControlProblem) {
-            try await body()
+            try await harness.correct(
+                action, id, reason: reason, data: data, time: time, subject: subject,
+                principal: principal)
             Issue.record("no error was thrown")
             return nil
         } catch {
@@ -165,39 +171,23 @@ struct CorrectionTests {
         try await harness.use(7, at: "2026-11-21T08:00:00Z", id: "one")
         try await harness.send([Sample.event("lost", subject: "key_unknown")])
         try await harness.settle()
-        #expect(await problem { _ = try await harness.correct(.void, "none") }?.kind == .notFound)
-        #expect(
-            await problem { _ = try await harness.correct(.void, "none") }?.code == "unknown_event")
-        #expect(
-            await problem { _ = try await harness.correct(.void, "lost") }?.code == "not_counted")
-        #expect(
-            await problem { _ = try await harness.correct(.restore, "one") }?.code
-                == "not_corrected")
-        #expect(
-            await problem { _ = try await harness.correct(.void, "one", reason: nil) }?.field
-                == "reason")
-        #expect(await problem { _ = try await harness.correct(.amend, "one") }?.code == "missing")
-        #expect(
-            await problem {
-                _ = try await harness.correct(.amend, "one", data: #"{"total_tokens":"many"}"#)
-            }?.code == "invalid_value")
-        #expect(
-            await problem {
-                _ = try await harness.correct(.amend, "one", data: #"{"total_tokens":7}"#)
-            }?.code == "nothing_changed")
-        #expect(
-            await problem {
-                _ = try await harness.correct(.amend, "one", time: "2026-11-21T11:00:00Z")
-            }?.code == "time_in_future")
-        #expect(
-            await problem {
-                _ = try await harness.correct(.amend, "one", subject: "key_none")
-            }?.code == "unknown_subject")
+        #expect(await problem(harness, .void, "none")?.kind == .notFound)
+        #expect(await problem(harness, .void, "none")?.code == "unknown_event")
+        #expect(await problem(harness, .void, "lost")?.code == "not_counted")
+        #expect(await problem(harness, .restore, "one")?.code == "not_corrected")
+        #expect(await problem(harness, .void, "one", reason: nil)?.field == "reason")
+        #expect(await problem(harness, .amend, "one")?.code == "missing")
+        let text = await problem(harness, .amend, "one", data: #"{"total_tokens":"many"}"#)
+        #expect(text?.code == "invalid_value")
+        let same = await problem(harness, .amend, "one", data: #"{"total_tokens":7}"#)
+        #expect(same?.code == "nothing_changed")
+        let future = await problem(harness, .amend, "one", time: "2026-11-21T11:00:00Z")
+        #expect(future?.code == "time_in_future")
+        let stranger = await problem(harness, .amend, "one", subject: "key_none")
+        #expect(stranger?.code == "unknown_subject")
         let bound = Principal(id: "k", scopes: [.writeLimits], customer: "beta")
         #expect(
-            await problem {
-                _ = try await harness.correct(.void, "one", principal: bound)
-            }?.code == "wrong_customer")
+            await problem(harness, .void, "one", principal: bound)?.code == "wrong_customer")
         #expect(try november(harness)["sum"] == 7)
         #expect(harness.records.all.isEmpty)
         await harness.stop()

@@ -71,9 +71,10 @@ final class EmbeddedService: Sendable {
                 settings: settings, shared: nil, logger: logger,
                 counterReading: { gate.settledUsage(customer: $0, feature: $1, period: $2) }),
             clock: wall,
-            nearLimit: { over, limit, cursor throws(QueryError) in
+            nearLimit: { over, filter, limit, cursor throws(QueryError) in
                 try index.page(
-                    overBasisPoints: over, limit: limit, cursor: cursor, now: wall.now())
+                    overBasisPoints: over, filter: filter, limit: limit, cursor: cursor,
+                    now: wall.now())
             },
             completeTo: { pipeline.completeTo })
         pipeline.start()

@@ -29,6 +29,15 @@ final class JournalReplay: LogReplay {
             body(info, headers, value)
         }
     }
+    func scan(
+        from offsets: [Int32: Int64],
+        _ body: (LogRecordInfo, _ headers: RawSpan, _ value: RawSpan) -> Bool
+    ) throws(EventLogError) {
+        guard let first = offsets[0] else { return }
+        let reader = try journal.makeReader()
+        defer { reader.close() }
+        try reader.scan(from: first, body)
+    }
 }
 
 /// Time as a test sets it.

@@ -127,8 +127,7 @@ import Testing
         ])
         try await service.settle()
         let report = try service.reports.usage(
-            customer: "acme", feature: "tokens", from: nil, to: nil, window: .day,
-            groupBy: ["model"])
+            UsageQuery(customer: "acme", feature: "tokens", groupBy: ["model"]))
         #expect(report.windows.map(\.value) == [11, 5, 7])
         #expect(report.windows.map { $0.group["model"] } == ["m2", "m1", "m2"])
         await service.stop()

@@ -24,9 +24,12 @@ final class MeteringHarness: Sendable {
     let replay: JournalReplay
     let corrector: EventCorrector
     let records = MemoryRecords()
+    let counters = MeteringCounters()
 
     init(
-        _ folder: String, _ snapshot: CatalogSnapshot, clock: TestClock, ledger name: String = "a"
+        _ folder: String, _ snapshot: CatalogSnapshot, clock: TestClock, ledger name: String = "a",
+        outbox: (any NotificationOutbox)? = nil,
+        changing: (inout MeteringSettings) -> Void = { _ in }
     ) async throws {
         self.clock = clock
         let wall = clock.wall
@@ -41,11 +44,12 @@ final class MeteringHarness: Sendable {
         var settings = MeteringSettings()
         settings.commitIntervalMilliseconds = 5
         settings.maximumAgeSeconds = 400 * 86_400
+        changing(&settings)
         let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         let pipeline = MeteringPipeline(
             reader: try journal.makeReader(), ledger: ledger, queries: ledger, catalog: catalog,
-            observer: Unobserved(), settings: settings, counters: MeteringCounters(),
-            instance: "a", clock: wall, logger: logger,
+            observer: Unobserved(), settings: settings, counters: counters,
+            instance: "a", clock: wall, logger: logger, outbox: outbox,
             limit: LimitResolver(catalog: catalog, queries: ledger).limit,
             corrections: CorrectionSupport(ledger: ledger, replay: JournalReplay(journal)))
         self.pipeline = pipeline
@@ -75,7 +79,7 @@ final class MeteringHarness: Sendable {
                 pipeline: pipeline, replay: replay, queries: ledger, catalog: catalog,
                 settings: settings, shared: nil, logger: logger,
                 counterReading: { _, _, _ in nil }),
-            clock: wall, nearLimit: { _, _, _ throws(QueryError) in ([], nil) },
+            clock: wall, nearLimit: { _, _, _, _ throws(QueryError) in ([], nil) },
             completeTo: { pipeline.completeTo })
         pipeline.start()
         try await settle()

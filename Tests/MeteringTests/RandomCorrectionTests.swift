@@ -96,12 +96,10 @@ import Testing
                         var next = draw()
                         // Not later than the event came.
                         if next.at > event.at { next.at = event.at }
-                        let base = standing[id] ?? event
                         try await harness.correct(
                             .amend, id,
                             data: "{\"total_tokens\":\(next.value)}", time: next.at.rfc3339(),
                             subject: "key_\(next.subject)")
-                        _ = base
                         standing[id] = next
                     default:
                         try await harness.correct(.restore, id)

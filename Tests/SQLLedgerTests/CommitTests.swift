@@ -119,7 +119,7 @@ struct CommitTests {
 }
 
 func rollup(
-    _ value: Int64, _ aggregation: Aggregation = .sum, window: RollupWindow = .day,
+    _ value: Int64, _ aggregation: Aggregation = .sum, window: RollupWindow = .month,
     start: Timestamp = instant, customer: CustomerID = "acme", dimensions: String = "{}"
 ) -> RollupDelta {
     RollupDelta(

@@ -35,7 +35,7 @@ struct QueriesTests {
         }
     }
 
-    @Test func totalsAreSortedAndCountDaysOnly() throws {
+    @Test func totalsAreSortedAndCountMonthsOnly() throws {
         var fixture = try LedgerFixture()
         var batch = fixture.batch()
         for customer in ["b", "a"] as [CustomerID] {

@@ -62,24 +62,6 @@ import UsageAggregation
         #expect(cell?.state.value == 8 && cell?.admitted == 7 && cell?.admittedHere == 5)
         #expect(cell?.lateCount == 1 && cell?.lateValue == 1)
     }
-
-    @Test func dimensionSetsAreBoundedPerMeter() {
-        var names = DimensionNames(maximumPerMeter: 2)
-        let numbers = (0..<4).map { number in
-            names.insert(
-                meter: 0, hash: UInt64(number), values: [(name: "model", value: "m\(number)")])
-        }
-        let texts = numbers.map { names.text($0) }
-        #expect(
-            texts == [
-                #"{"model":"m0"}"#, #"{"model":"m1"}"#, #"{"model":"__other__"}"#,
-                #"{"model":"__other__"}"#,
-            ])
-        let overflow = names.overflowCount
-        #expect(overflow == 2)
-        let known = names.known(1)
-        #expect(known == numbers[1])
-    }
 }
 
 /// A small seeded generator (Steele, Lea and Flood 2014).

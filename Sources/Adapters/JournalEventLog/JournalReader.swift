@@ -69,6 +69,26 @@ package final class JournalReader: EventLogReader {
         return next
     }
 
+    /// The same, until `body` returns false.
+    package func scan(
+        from offset: Int64,
+        _ body: (LogRecordInfo, _ headers: RawSpan, _ value: RawSpan) -> Bool
+    ) throws(EventLogError) {
+        if isClosed { throw .journalClosed }
+        let end = try bounds().upperBound
+        try checkOffset(offset)
+        var next = offset
+        var isWanted = true
+        // Whoever wants one record does not pay for a thousand.
+        var step: Int64 = 1
+        while isWanted, next < end {
+            next = try read(from: next, limit: min(step, end - next)) { info, headers, value in
+                if isWanted { isWanted = body(info, headers, value) }
+            }
+            step = min(step * 8, Self.replayStep)
+        }
+    }
+
     /// Nobody but this reader reads the journal by position, so there is nothing to tell.
     package func commitInformational(_ nextOffsets: [Int32: Int64]) {}
 

@@ -12,6 +12,19 @@ extension KafkaEventReader {
     package func replay(
         _ body: (LogRecordInfo, _ headers: RawSpan, _ value: RawSpan) -> Void
     ) throws(EventLogError) -> Int {
+        try scan(from: nil) { info, headers, value in
+            body(info, headers, value)
+            return true
+        }
+    }
+
+    /// The same from some offsets on, or the oldest kept records after them, of those partitions
+    /// only, until `body` returns false; nil: everything.
+    @discardableResult
+    package func scan(
+        from offsets: [Int32: Int64]?,
+        _ body: (LogRecordInfo, _ headers: RawSpan, _ value: RawSpan) -> Bool
+    ) throws(EventLogError) -> Int {
         let settings = try KafkaSettings.reader(
             brokers: brokers, group: "\(group)-replay", properties: properties
         ).overridden(by: ["enable.partition.eof": "true"])
@@ -20,7 +33,7 @@ extension KafkaEventReader {
             let second = try KafkaConsumer(
                 topic: topic, configuration: settings, log: logger.kafkaSink())
             defer { second.close() }
-            var pass = try Replay(second, partitions)
+            var pass = try Replay(second, partitions, from: offsets)
             return try pass.run(body)
         } catch {
             throw EventLogError(error)
@@ -50,19 +63,22 @@ private struct Replay {
 
     private static let idleLimit = Duration.seconds(60)
 
-    init(_ consumer: KafkaConsumer, _ partitions: [Int32]) throws(KafkaError) {
+    init(
+        _ consumer: KafkaConsumer, _ partitions: [Int32], from offsets: [Int32: Int64]?
+    ) throws(KafkaError) {
         self.consumer = consumer
-        for partition in partitions {
+        for partition in partitions where offsets == nil || offsets?[partition] != nil {
             let bounds = try consumer.queryWatermarks(
                 of: partition, timeoutMilliseconds: 10_000)
-            guard bounds.low < bounds.high else { continue }
-            starts[partition] = bounds.low
+            let first = max(bounds.low, offsets?[partition] ?? bounds.low)
+            guard first < bounds.high else { continue }
+            starts[partition] = first
             ends[partition] = bounds.high
         }
     }
 
     mutating func run(
-        _ body: (LogRecordInfo, RawSpan, RawSpan) -> Void
+        _ body: (LogRecordInfo, RawSpan, RawSpan) -> Bool
     ) throws(KafkaError) -> Int {
         guard !ends.isEmpty else { return 0 }
         try consumer.assign(starts)
@@ -70,12 +86,13 @@ private struct Replay {
         var lastProgress = clock.now
         var count = 0
         let ends = ends
-        while !isDone() {
+        var isWanted = true
+        while isWanted, !isDone() {
             let drained = consumer.drain(maxRecords: 10_000, timeoutMilliseconds: 200) {
                 info, _, headers, value in
-                guard let end = ends[info.partition], info.offset < end else { return }
+                guard isWanted, let end = ends[info.partition], info.offset < end else { return }
                 count += 1
-                body(LogRecordInfo(info), headers, value)
+                isWanted = body(LogRecordInfo(info), headers, value)
             }
             while let event = consumer.nextEvent() {
                 switch event {

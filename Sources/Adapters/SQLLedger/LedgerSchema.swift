@@ -13,6 +13,7 @@ enum LedgerSchema {
                 + [admissions, admissionsByTime, reservations, reservationsOpen]
                 + [adjustments, catalogs, planVersions, secrets],
             adjustmentCauses + [adjustmentsByCause, adjustmentsByCustomer, crossingsByPeriod],
+            monthRollups,
             [crossingChanges, pastReachedAndResolved],
             CorrectionSchema.migration,
         ])

@@ -25,6 +25,44 @@ extension LedgerWriter {
         if let refused { throw .aggregationChanged(refused) }
     }
 
+    /// Puts hours cut anew in the place of their rows.
+    func replaceRollups(_ hours: [RecutHour]) throws(SQLError) {
+        let clear = try connection.statement(clearHour)
+        let replace = try connection.statement(replace)
+        for hour in hours {
+            try clear.bind(hour.hour.start.microseconds, at: 1)
+            try clear.bind(hour.hour.end.microseconds, at: 2)
+            try clear.bind(hour.customer.rawValue, at: 3)
+            try clear.bind(hour.meter.rawValue, at: 4)
+            try clear.run()
+            for row in hour.rows {
+                try replace.bind(
+                    key: RollupDelta(
+                        customer: hour.customer, meter: hour.meter, window: .hour,
+                        start: row.start, dimensions: row.dimensions,
+                        aggregation: hour.aggregation, delta: row.state))
+                try replace.bind(hour.aggregation.rawValue, at: 6)
+                try replace.bind(state: row.state, from: 7)
+                try replace.run()
+            }
+        }
+    }
+
+    func addDimensionSets(_ sets: [DimensionSet]) throws(SQLError) {
+        if sets.isEmpty { return }
+        let insert = try connection.statement(
+            """
+            INSERT INTO dimension_sets (month, meter, hash) VALUES ($1, $2, $3)
+            ON CONFLICT (month, meter, hash) DO NOTHING
+            """)
+        for set in sets {
+            try insert.bind(Int64(set.month), at: 1)
+            try insert.bind(set.meter.rawValue, at: 2)
+            try insert.bind(Int64(bitPattern: set.hash), at: 3)
+            try insert.run()
+        }
+    }
+
     /// - Returns: false when the row has another aggregation.
     private func add(_ delta: RollupDelta, _ statement: SQLStatement) throws(SQLError) -> Bool {
         try statement.bind(key: delta)
@@ -83,6 +121,11 @@ private let addSum = """
     ON CONFLICT (rollup_window, window_start, customer, meter, dimensions) DO UPDATE SET
         count = rollups.count + excluded.count, value = rollups.value + excluded.value
     WHERE rollups.aggregation = excluded.aggregation
+    """
+
+private let clearHour = """
+    DELETE FROM rollups WHERE rollup_window = 'hour' AND window_start >= $1 AND window_start < $2
+        AND customer = $3 AND meter = $4
     """
 
 private let find = """

@@ -72,6 +72,7 @@ final class LedgerWriter {
         try addRollups(batch.rollups)
         let corrected = try apply(batch.corrections)
         do throws(SQLError) {
+            try addDimensionSets(batch.dimensionSets)
             let crossings = try addCrossings(
                 of: changes + corrected, at: batch.completeTo, score)
             try addDedupeBlock(batch)

@@ -31,6 +31,7 @@ extension SQLLedger: LedgerControl {
         if restatement.isEmpty { return }
         try writeAsWriter { (writer) throws(SQLError) in
             try writer.replaceUsage(restatement.usage)
+            try writer.replaceRollups(restatement.recutHours)
             try writer.replaceRollups(restatement.rollups)
             try writer.settle(restatement.settled)
             try writer.addAdjustments(restatement.adjustments)

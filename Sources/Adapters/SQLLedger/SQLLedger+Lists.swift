@@ -155,8 +155,11 @@ extension SQLLedger {
     /// The start of the earliest hour with usage: all usage is in a rollup of its hour.
     package func usageBegins() throws(LedgerError) -> Timestamp? {
         try read { (connection) throws(SQLError) in
+            // Hours may be gone by now; months never are.
+            let areHoursKept = try Self.mark(.hoursFrom, connection) == nil
             let query = try connection.statement(
-                "SELECT min(window_start) FROM rollups WHERE rollup_window = 'hour'")
+                "SELECT min(window_start) FROM rollups WHERE rollup_window = $1")
+            try query.bind((areHoursKept ? RollupWindow.hour : .month).rawValue, at: 1)
             return try query.rows { $0.optionalTimestamp(at: 0) }.first ?? nil
         }
     }

@@ -61,15 +61,58 @@ extension SQLLedger: LedgerQueries {
         }
     }
 
+    package func rollupStarts(
+        _ query: RollupQuery, limit: Int
+    ) throws(LedgerError) -> [Timestamp] {
+        try read { (connection) throws(SQLError) in
+            let select = try connection.statement(rollupStartsText)
+            defer { select.reset() }
+            try select.bind(query.window.rawValue, at: 1)
+            try select.bind(query.from.microseconds, at: 2)
+            try select.bind(query.to.microseconds, at: 3)
+            try select.bind(query.customer.rawValue, at: 4)
+            try select.bind(query.meter.rawValue, at: 5)
+            try select.bind(Int64(limit), at: 6)
+            return try select.rows { $0.timestamp(at: 0) }
+        }
+    }
+
+    package func allRollups(
+        _ window: RollupWindow, _ body: (CustomerID, MeterKey, Aggregation, StoredRollup) -> Void
+    ) throws(LedgerError) {
+        try read { (connection) throws(SQLError) in
+            let query = try connection.statement(
+                """
+                SELECT window_start, dimensions, count, value, ordered_at, distinct_members,
+                    customer, meter, aggregation
+                FROM rollups WHERE rollup_window = $1 ORDER BY window_start
+                """)
+            defer { query.reset() }
+            try query.bind(window.rawValue, at: 1)
+            while try query.step() {
+                body(
+                    CustomerID(query.string(at: 6)), MeterKey(query.string(at: 7)),
+                    try query.aggregation(at: 8),
+                    StoredRollup(
+                        start: query.timestamp(at: 0), dimensions: query.string(at: 1),
+                        state: try query.usageState(from: 2)))
+            }
+        }
+    }
+
     package func totals() throws(LedgerError) -> [MeterTotal] {
         let folded = try read { (connection) throws(SQLError) in
             var folded: [TotalKey: (aggregation: Aggregation, state: UsageState)] = [:]
             let query = try connection.statement(
                 """
                 SELECT customer, meter, aggregation, count, value, ordered_at, distinct_members
-                FROM rollups WHERE rollup_window = 'day'
+                FROM rollups WHERE rollup_window = $1
                 """)
             defer { query.reset() }
+            // Months are kept for ever. Until they are filled in, all days are there.
+            let window: RollupWindow =
+                try Self.mark(.monthsMissing, connection) == nil ? .month : .day
+            try query.bind(window.rawValue, at: 1)
             while try query.step() {
                 let key = TotalKey(
                     customer: CustomerID(query.string(at: 0)), meter: MeterKey(query.string(at: 1)))
@@ -112,6 +155,24 @@ private let usageColumns = """
 /// Rollups are clustered by time, all customers of an hour together. So this hops from one start
 /// to the next, two index look-ups per window, instead of reading everybody's rows in between.
 private let rollupsText = """
+    \(rollupStartsClause)
+    SELECT rollups.window_start, dimensions, count, value, ordered_at, distinct_members
+    FROM starts CROSS JOIN rollups
+    WHERE rollups.rollup_window = $1 AND rollups.window_start = starts.window_start
+        AND customer = $4 AND meter = $5
+    ORDER BY rollups.window_start, dimensions
+    """
+
+/// In the order of the recursion, which ends when enough starts are found.
+private let rollupStartsText = """
+    \(rollupStartsClause)
+    SELECT starts.window_start FROM starts
+    WHERE EXISTS (SELECT 1 FROM rollups WHERE rollups.rollup_window = $1
+        AND rollups.window_start = starts.window_start AND customer = $4 AND meter = $5)
+    LIMIT $6
+    """
+
+private let rollupStartsClause = """
     WITH RECURSIVE starts (window_start) AS (
         SELECT min(window_start) FROM rollups
         WHERE rollup_window = $1 AND window_start >= $2 AND window_start < $3
@@ -121,9 +182,4 @@ private let rollupsText = """
                 AND rollups.window_start < $3)
         FROM starts WHERE starts.window_start IS NOT NULL
     )
-    SELECT rollups.window_start, dimensions, count, value, ordered_at, distinct_members
-    FROM starts CROSS JOIN rollups
-    WHERE rollups.rollup_window = $1 AND rollups.window_start = starts.window_start
-        AND customer = $4 AND meter = $5
-    ORDER BY rollups.window_start, dimensions
     """

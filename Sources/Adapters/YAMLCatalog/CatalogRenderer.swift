@@ -44,6 +44,9 @@ struct CatalogRenderer {
         if let product = item["product"], product != .string(ProductKey.default.rawValue) {
             lines.append("    product: \(YAMLText.flow(product))")
         }
+        for name in ["currency", "fee"] {
+            if let value = item[name] { lines.append("    \(name): \(YAMLText.flow(value))") }
+        }
         let entitlements = item["entitlements"]?.object ?? [:]
         if entitlements.isEmpty {
             lines.append("    entitlements: {}")

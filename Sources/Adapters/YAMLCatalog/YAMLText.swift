@@ -4,10 +4,13 @@ import MeteringModel
 enum YAMLText {
     /// The members of records in the order in which people read them; others follow by name.
     private static let order = [
-        "id", "key", "name", "event_type", "aggregation", "type", "value", "unit", "scale",
-        "group_by", "filters", "allow_negative", "meter", "counting", "enabled", "limit", "period",
+        "id", "key", "name", "event_type", "aggregation", "type", "value", "up_to", "unit",
+        "scale", "group_by", "filters", "allow_negative", "max_groups", "meter", "counting",
+        "enabled", "limit", "period",
         "anchor", "thresholds", "enforcement", "grace", "overage_max", "on_outage", "durability",
-        "seats", "mode", "heartbeat", "domains", "regions", "time_zone", "parent", "inherits",
+        "seats", "mode", "heartbeat", "price", "flat", "graduated", "volume", "package", "size",
+        "amount", "included", "minimum", "maximum", "timing", "prorate", "rounding", "domains",
+        "regions", "time_zone", "parent", "inherits",
         "environment", "subjects", "external_ids", "owner", "metadata", "plan", "version", "start",
         "end", "trial_end", "trial_converts", "renewal", "billing_frequency", "add_ons",
         "subscription", "subscriptions",

@@ -5,6 +5,7 @@ extension CatalogCompiler {
     static let scaleMax = 12
     static let dimensionsMax = 8
     static let acceptedMax = 64
+    static let groupsMax = 1...1_000_000
 
     mutating func compileMeter(_ index: Int) {
         let meter = catalog.meters[index]
@@ -17,6 +18,9 @@ extension CatalogCompiler {
         }
         checkValue(of: meter, at: path)
         checkDimensions(of: meter, at: path)
+        if !Self.groupsMax.contains(meter.groupsMax) {
+            issues.add(path + ["max_groups"], "max_groups must be 1 to 1000000")
+        }
         for (number, filter) in meter.filters.enumerated() {
             let place = path + ["filters", String(number)]
             if filter.accepted.isEmpty { issues.add(place, "a filter must accept some value") }
@@ -29,7 +33,7 @@ extension CatalogCompiler {
             valueSlot: meter.value.map { slot(of: $0) },
             groupBySlots: meter.groupBy.map { .init(name: $0.name, slot: slot(of: $0.path)) },
             filters: meter.filters.map { .init(slot: slot(of: $0.path), accepted: $0.accepted) },
-            allowsNegative: meter.allowsNegative)
+            allowsNegative: meter.allowsNegative, groupsMax: meter.groupsMax)
         guard checkID(meter.eventType, at: path + ["event_type"]) else { return }
         let number = parts.metersOfTypeNumber.count
         let typeHash = hash.hash(meter.eventType)

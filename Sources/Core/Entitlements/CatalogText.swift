@@ -55,6 +55,9 @@ package struct CatalogText {
             fields.append(Field("filter \(filter.path.text)", Self.list(filter.accepted)))
         }
         if meter.allowsNegative { fields.append(Field("allow_negative", "true")) }
+        if meter.groupsMax != MeterDefinition.groupsMaxUsual {
+            fields.append(Field("max_groups", String(meter.groupsMax)))
+        }
         return fields
     }
 

@@ -36,11 +36,13 @@ public final class CompiledCustomer: Sendable {
     let subjects: [SubjectID]
     /// The contract's profile has ended: others may take over its subjects.
     let hasEnded: Bool
+    /// Who looks after the customer.
+    public let owner: String?
 
     init(
         number: Int, id: CustomerID, zone: TimeZoneRules, environment: Environment,
         isRemoved: Bool = false, base: Int32 = -1, steps: [Step], subjects: [SubjectID],
-        hasEnded: Bool = false
+        hasEnded: Bool = false, owner: String? = nil
     ) {
         self.number = number
         self.id = id
@@ -53,6 +55,7 @@ public final class CompiledCustomer: Sendable {
         lastStep = steps[steps.count - 1]
         self.subjects = subjects
         self.hasEnded = hasEnded
+        self.owner = owner
     }
 
     /// Ascending, never empty; the first starts at `distantPast`. Allocates the list.

@@ -40,10 +40,13 @@ public final class CompiledMeter: Sendable {
     public let groupBySlots: [GroupSlot]
     public let filters: [FilterSlot]
     public let allowsNegative: Bool
+    /// Sets of dimension values that are kept apart in a month.
+    public let groupsMax: Int
 
     init(
         meterIndex: Int, aggregation: Aggregation, scale: Int, valueSlot: Int?,
-        groupBySlots: [GroupSlot], filters: [FilterSlot], allowsNegative: Bool
+        groupBySlots: [GroupSlot], filters: [FilterSlot], allowsNegative: Bool,
+        groupsMax: Int
     ) {
         self.meterIndex = meterIndex
         self.aggregation = aggregation
@@ -52,5 +55,6 @@ public final class CompiledMeter: Sendable {
         self.groupBySlots = groupBySlots
         self.filters = filters
         self.allowsNegative = allowsNegative
+        self.groupsMax = groupsMax
     }
 }

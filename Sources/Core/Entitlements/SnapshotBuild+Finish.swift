@@ -125,7 +125,8 @@ extension SnapshotBuild {
         customers[number] = CompiledCustomer(
             number: number, id: own.id, zone: own.zone, environment: own.environment,
             isRemoved: own.isRemoved, base: own.base, steps: own.steps,
-            subjects: own.subjects.filter { $0 != subject }, hasEnded: own.hasEnded)
+            subjects: own.subjects.filter { $0 != subject }, hasEnded: own.hasEnded,
+            owner: own.owner)
     }
 
     // MARK: ids

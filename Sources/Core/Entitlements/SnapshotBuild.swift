@@ -122,7 +122,7 @@ struct SnapshotBuild {
             number: number, id: contract.id, zone: zone(profile, place),
             environment: profile.environment,
             steps: steps(contract, number, place), subjects: own.map(\.id),
-            hasEnded: hasEnded)
+            hasEnded: hasEnded, owner: profile.owner)
         for (index, subject) in profile.subjects.enumerated() {
             let environment =
                 subject.environment == profile.environment ? .production : subject.environment
@@ -267,7 +267,8 @@ extension CompiledCustomer {
     ) -> CompiledCustomer {
         CompiledCustomer(
             number: number, id: id, zone: zone, environment: environment, isRemoved: isRemoved,
-            base: Int32(self.number), steps: steps, subjects: subjects, hasEnded: hasEnded)
+            base: Int32(self.number), steps: steps, subjects: subjects, hasEnded: hasEnded,
+            owner: owner)
     }
 }
 

@@ -147,12 +147,19 @@ package struct NearLimitEntry: Sendable, Hashable {
     package var period: Period
     package var timeZone: String
     package var enforcement: EnforcementMode
-    /// When the cap is reached at the period's run rate so far; nil when it is not, or already is.
+    /// When the cap is reached if usage goes on as it did (at the period's run rate so far, where
+    /// no better forecast is known); nil when it is not, or already is.
     package var projectedExhaustion: Timestamp?
+    /// The forecast's range; both nil where only the run rate is known. `projectedLatest` is nil
+    /// as well when the cap may not be reached in this period.
+    package var projectedEarliest: Timestamp?
+    package var projectedLatest: Timestamp?
+    /// Who looks after the customer.
+    package var owner: String?
     package init(
         customer: CustomerID, feature: FeatureKey, plan: String, used: Int64, limit: Int64,
         scale: Int, shareBasisPoints: Int64, period: Period, timeZone: String,
-        enforcement: EnforcementMode, projectedExhaustion: Timestamp?
+        enforcement: EnforcementMode, projectedExhaustion: Timestamp?, owner: String? = nil
     ) {
         self.customer = customer
         self.feature = feature
@@ -165,6 +172,31 @@ package struct NearLimitEntry: Sendable, Hashable {
         self.timeZone = timeZone
         self.enforcement = enforcement
         self.projectedExhaustion = projectedExhaustion
+        self.owner = owner
+    }
+}
+
+/// Which entries of the near-limit list are asked for; what is nil matches all.
+package struct NearLimitFilter: Sendable, Hashable {
+    package var customer: CustomerID?
+    package var feature: FeatureKey?
+    package var plan: PlanKey?
+    package var owner: String?
+    package init(
+        customer: CustomerID? = nil, feature: FeatureKey? = nil, plan: PlanKey? = nil,
+        owner: String? = nil
+    ) {
+        self.customer = customer
+        self.feature = feature
+        self.plan = plan
+        self.owner = owner
+    }
+
+    package func matches(_ entry: NearLimitEntry) -> Bool {
+        if let customer, entry.customer != customer { return false }
+        if let feature, entry.feature != feature { return false }
+        if let plan, PlanKey(entry.plan) != plan { return false }
+        return owner == nil || entry.owner == owner
     }
 }
 
@@ -195,9 +227,12 @@ package struct UsageReport: Sendable {
     package var timeZone: String
     package var usageCompleteTo: Timestamp?
     package var windows: [Window]
+    /// The cursor of the rest; nil when this is all.
+    package var next: String?
     package init(
         customer: CustomerID, feature: FeatureKey?, meter: MeterKey, unit: String, scale: Int,
-        window: String, timeZone: String, usageCompleteTo: Timestamp?, windows: [Window]
+        window: String, timeZone: String, usageCompleteTo: Timestamp?, windows: [Window],
+        next: String? = nil
     ) {
         self.customer = customer
         self.feature = feature
@@ -208,20 +243,53 @@ package struct UsageReport: Sendable {
         self.timeZone = timeZone
         self.usageCompleteTo = usageCompleteTo
         self.windows = windows
+        self.next = next
+    }
+}
+
+/// A question about a customer's usage.
+package struct UsageQuery: Sendable, Hashable {
+    /// Rows of one answer at most.
+    package static let limitMax = 10_000
+
+    package var customer: CustomerID
+    /// A feature or, with the prefix `meter:`, a meter.
+    package var feature: String
+    /// Nil: the start of the month that goes on.
+    package var from: Timestamp?
+    /// Nil: now.
+    package var to: Timestamp?
+    package var window: UsageWindow
+    package var groupBy: [String]
+    /// Each `dimension:value`. Values of one dimension are alternatives, dimensions must all match.
+    package var filters: [String]
+    package var limit: Int
+    /// The `next` of the answer before, to the same question.
+    package var cursor: String?
+    package init(
+        customer: CustomerID, feature: String, from: Timestamp? = nil, to: Timestamp? = nil,
+        window: UsageWindow = .day, groupBy: [String] = [], filters: [String] = [],
+        limit: Int = limitMax, cursor: String? = nil
+    ) {
+        self.customer = customer
+        self.feature = feature
+        self.from = from
+        self.to = to
+        self.window = window
+        self.groupBy = groupBy
+        self.filters = filters
+        self.limit = limit
+        self.cursor = cursor
     }
 }
 
 package enum UsageWindow: String, Sendable, CaseIterable { case hour, day, month }
 
 package protocol UsageReporting: AnyObject, Sendable {
-    /// `feature` may name a feature or, with the prefix `meter:`, a meter.
-    func usage(
-        customer: CustomerID, feature: String, from: Timestamp?, to: Timestamp?,
-        window: UsageWindow, groupBy: [String]
-    ) throws(QueryError) -> UsageReport
+    func usage(_ query: UsageQuery) throws(QueryError) -> UsageReport
     /// Sorted by share, largest first; `cursor` is the `next` of the page before.
     func nearLimit(
-        overBasisPoints: Int64, limit: Int, cursor: String?
+        overBasisPoints: Int64, filter: NearLimitFilter, limit: Int, cursor: String?
     ) throws(QueryError) -> (entries: [NearLimitEntry], next: String?)
     func alerts(
         customer: CustomerID?, since: Timestamp?, cursor: String?, limit: Int
@@ -240,7 +308,8 @@ package struct ReconcileReport: Sendable {
         package var customer: String
         package var meter: String
         package var period: Period?
-        /// `ledger`, `rollups`, `counters` or `redis`.
+        /// `ledger`, `rollups`, `rollups_hour`, `rollups_day`, `rollups_month`, `counters` or
+        /// `redis`.
         package var store: String
         package var recounted: Int64
         package var stored: Int64
@@ -288,7 +357,11 @@ package struct ReconcileReport: Sendable {
 }
 
 package struct QueryError: Error, Sendable, CustomStringConvertible {
-    package enum Code: String, Sendable { case notFound, invalid, unavailable }
+    package enum Code: String, Sendable {
+        case notFound, invalid, unavailable
+        /// Usage of that time is kept in wider windows only.
+        case windowNotKept
+    }
     package var code: Code
     package var message: String
     package init(code: Code, message: String) {

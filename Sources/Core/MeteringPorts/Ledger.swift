@@ -17,6 +17,8 @@ package struct LedgerBatch: Sendable {
     package var admissions: [AdmissionRecord] = []
     package var reservations: [ReservationChange] = []
     package var adjustments: [Adjustment] = []
+    /// Sets of dimension values that the rollups keep apart; one that is known already stays.
+    package var dimensionSets: [DimensionSet] = []
     /// Applied after all usage of the batch, each whole or not at all.
     package var corrections: [LedgerCorrection] = []
 
@@ -68,13 +70,15 @@ package struct UsageDelta: Sendable {
     }
 }
 
-package enum RollupWindow: String, Sendable, Hashable, CaseIterable { case hour, day }
+package enum RollupWindow: String, Sendable, Hashable, CaseIterable { case hour, day, month }
 
 package struct RollupDelta: Sendable {
     package var customer: CustomerID
     package var meter: MeterKey
     package var window: RollupWindow
-    /// Hour: UTC hour. Day: midnight in the customer's zone.
+    /// Hour: where the stretch of the hour (UTC's, and that of the customer's clocks) begins in which
+    /// entitlements and periods of the customer are constant; the rows of one hour simply add up.
+    /// Day, month: its first instant in the customer's zone.
     package var start: Timestamp
     /// Canonical JSON object of dimension values, members sorted by name; `{}` without dimensions.
     package var dimensions: String
@@ -335,9 +339,33 @@ package protocol UsageLedger: AnyObject, Sendable {
     ) throws(LedgerError)
     /// Drops dedupe blocks appended before `instant`, and admissions decided before `admissions`.
     func prune(dedupeBefore instant: Timestamp, admissionsBefore: Timestamp) throws(LedgerError)
+    /// Makes month rollups of the day rollups that an earlier version has left without, once.
+    /// - Parameter start: the first instant of the month that a customer's day lies in.
+    /// - Returns: how many days were added up; 0 when there is nothing to make.
+    func fillMonths(
+        start: (CustomerID, Timestamp) -> Timestamp
+    ) throws(LedgerError) -> Int64
+    /// Drops rollups of `window` that start before `instant`, at most `limit` at once, oldest first.
+    /// From its first call on, `rollupsKept` says that they are gone.
+    /// - Returns: whether there are more.
+    func pruneRollups(
+        _ window: RollupWindow, before instant: Timestamp, limit: Int
+    ) throws(LedgerError) -> Bool
+    /// Forgets the sets of dimension values that were met before a month.
+    func pruneDimensionSets(before month: Int32) throws(LedgerError)
 }
 
 extension UsageLedger {
+    package func fillMonths(
+        start: (CustomerID, Timestamp) -> Timestamp
+    ) throws(LedgerError) -> Int64 { 0 }
+
+    package func pruneRollups(
+        _ window: RollupWindow, before instant: Timestamp, limit: Int
+    ) throws(LedgerError) -> Bool { false }
+
+    package func pruneDimensionSets(before month: Int32) throws(LedgerError) {}
+
     /// One after the other, for ledgers that gain nothing by doing it together.
     package func commitAll(
         _ batches: [LedgerBatch], score: (Int, UsageChange) -> [Crossing]

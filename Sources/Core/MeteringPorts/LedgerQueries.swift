@@ -8,7 +8,18 @@ package protocol LedgerQueries: CorrectionQueries {
     ) throws(LedgerError)
     func usage(_ key: UsageKey) throws(LedgerError) -> StoredUsage?
     func rollups(_ query: RollupQuery) throws(LedgerError) -> [StoredRollup]
-    /// Lifetime totals from the day rollups, per customer and meter, sorted.
+    /// The instants at which rollups start, ascending, at most `limit`.
+    func rollupStarts(_ query: RollupQuery, limit: Int) throws(LedgerError) -> [Timestamp]
+    /// Every rollup of a window, in the order of time.
+    func allRollups(
+        _ window: RollupWindow, _ body: (CustomerID, MeterKey, Aggregation, StoredRollup) -> Void
+    ) throws(LedgerError)
+    func rollupsKept() throws(LedgerError) -> RollupsKept
+    /// When the earliest of the periods that end after `instant` began; lifetimes do not count.
+    func periodsBegin(endingAfter instant: Timestamp) throws(LedgerError) -> Timestamp?
+    /// The sets of dimension values met since a month.
+    func dimensionSets(since month: Int32) throws(LedgerError) -> [DimensionSet]
+    /// Lifetime totals from the month rollups, per customer and meter, sorted.
     func totals() throws(LedgerError) -> [MeterTotal]
     func crossings(
         customer: CustomerID?, since: Timestamp?, after sequence: Int64, limit: Int
@@ -66,6 +77,33 @@ extension LedgerQueries {
 
     package func usageBegins() throws(LedgerError) -> Timestamp? { .distantPast }
 
+    package func rollupStarts(
+        _ query: RollupQuery, limit: Int
+    ) throws(LedgerError) -> [Timestamp] {
+        var starts: [Timestamp] = []
+        for row in try rollups(query) where row.start != starts.last { starts.append(row.start) }
+        return Array(starts.prefix(limit))
+    }
+
+    package func allRollups(
+        _ window: RollupWindow, _ body: (CustomerID, MeterKey, Aggregation, StoredRollup) -> Void
+    ) throws(LedgerError) {}
+
+    package func rollupsKept() throws(LedgerError) -> RollupsKept { RollupsKept() }
+
+    package func periodsBegin(
+        endingAfter instant: Timestamp
+    ) throws(LedgerError) -> Timestamp? {
+        var first: Timestamp?
+        try liveUsage(endingAfter: instant) { row in
+            let start = row.key.period.start
+            if start > .distantPast { first = min(first ?? start, start) }
+        }
+        return first
+    }
+
+    package func dimensionSets(since month: Int32) throws(LedgerError) -> [DimensionSet] { [] }
+
     package func crossingChanges(
         after sequence: Int64, limit: Int
     ) throws(LedgerError) -> [CrossingChange] {
@@ -91,6 +129,8 @@ package struct LedgerRestatement: Sendable {
     package var at: Timestamp
     /// Rows made from rollups or the log; each replaces the one under its key.
     package var usage: [StoredUsage] = []
+    /// Hours cut anew.
+    package var recutHours: [RecutHour] = []
     /// One of a (cause, key) that is there already stays as it is.
     package var adjustments: [Adjustment] = []
     /// Ids.
@@ -103,8 +143,8 @@ package struct LedgerRestatement: Sendable {
     package var settled: [String] = []
     package init(at: Timestamp) { self.at = at }
     package var isEmpty: Bool {
-        usage.isEmpty && adjustments.isEmpty && resolved.isEmpty && crossings.isEmpty
-            && rollups.isEmpty && settled.isEmpty
+        usage.isEmpty && recutHours.isEmpty && adjustments.isEmpty && resolved.isEmpty
+            && crossings.isEmpty && rollups.isEmpty && settled.isEmpty
     }
 }
 

@@ -4,13 +4,13 @@ import MeteringModel
 struct MinimumTopUp {
     private let charge: UsageCharge
     private let usage: [RatedLine]
-    private let what: String
 
     init(_ charge: UsageCharge, _ usage: [RatedLine]) {
         self.charge = charge
         self.usage = usage
-        what = "the minimum for " + UsageRating.what(charge)
     }
+
+    private var what: String { "the minimum for " + charge.what }
 
     func lines() throws(RatingError) -> [RatedLine] {
         var lines: [RatedLine] = []

@@ -31,17 +31,13 @@ package enum UsageRating {
         return lines
     }
 
-    static func what(_ charge: UsageCharge) -> String {
-        "usage of \"\(charge.feature)\" from \(charge.period.start.rfc3339())"
-    }
-
     private static func check(_ charge: UsageCharge) throws(RatingError) {
         guard (0...scaleMax).contains(charge.scale) else {
             throw RatingError(
-                .invalidPrice, "\(what(charge)) has \(charge.scale) decimal places")
+                .invalidPrice, "\(charge.what) has \(charge.scale) decimal places")
         }
         guard charge.period.end.seconds > charge.period.start.seconds else {
-            throw RatingError(.invalidSpans, "\(what(charge)) is of a period without a second")
+            throw RatingError(.invalidSpans, "\(charge.what) is of a period without a second")
         }
         var last: UsageSpan?
         for span in charge.spans {
@@ -52,12 +48,12 @@ package enum UsageRating {
             guard isInside, follows else {
                 throw RatingError(
                     .invalidSpans,
-                    "\(what(charge)) has a span from \(span.from.rfc3339()) that "
+                    "\(charge.what) has a span from \(span.from.rfc3339()) that "
                         + (isInside ? "does not follow the one before" : "leaves the period"))
             }
             if span.price != nil, span.currency == nil {
                 throw RatingError(
-                    .missingCurrency, "\(what(charge)): \(span.source) has a price in no currency")
+                    .missingCurrency, "\(charge.what): \(span.source) has a price in no currency")
             }
             last = span
         }
@@ -80,16 +76,15 @@ package enum UsageRating {
     private static func line(
         _ span: UsageSpan, _ price: UsagePrice, _ charge: UsageCharge
     ) throws(RatingError) -> RatedLine? {
-        let what = what(charge)
         guard let currency = span.currency,
             let share = charge.period.share(from: span.from, to: span.to)
         else { return nil }
-        let tariff = UsageTariff(span, price, scale: charge.scale, what: what)
-        let used = try ExactMoney.difference(span.after, span.before, what)
+        let tariff = UsageTariff(span, price, charge)
+        let used = try ExactMoney.difference(span.after, span.before, charge.what)
         let (from, to) = (tariff.billable(span.before), tariff.billable(span.after))
         let parts = try tariff.parts(from: from, to: to, share: share)
         var exact = ExactAmount.zero
-        for part in parts { exact = try ExactMoney.sum(exact, part.amount, what) }
+        for part in parts { exact = try ExactMoney.sum(exact, part.amount, charge.what) }
         if used == 0, exact.isZero { return nil }
         return RatedLine(
             kind: .usage,
@@ -101,10 +96,10 @@ package enum UsageRating {
             feature: charge.feature, meter: charge.meter, source: span.source,
             period: charge.period, from: span.from, to: span.to, dueAt: charge.period.end,
             quantity: to - from,
-            includedQuantity: try ExactMoney.difference(used, to - from, what),
+            includedQuantity: try ExactMoney.difference(used, to - from, charge.what),
             scale: charge.scale, unitPrice: unitPrice(parts), parts: parts,
             proration: price.isFlat && !share.isWhole ? share : nil, exactText: exact.text,
-            amount: try ExactMoney.rounded(exact, currency, price.rounding, what),
+            amount: try ExactMoney.rounded(exact, currency, price.rounding, charge.what),
             currency: currency)
     }
 
@@ -112,6 +107,11 @@ package enum UsageRating {
         guard parts.count == 1, parts[0].flat == nil, parts[0].kind != .package else { return nil }
         return parts[0].unit
     }
+}
+
+extension UsageCharge {
+    /// For messages, made only when one is due.
+    var what: String { "usage of \"\(feature)\" from \(period.start.rfc3339())" }
 }
 
 extension UsageSpan {

@@ -3,16 +3,13 @@ import MeteringModel
 /// A usage price as a function of what a meter reads: f(reading), cumulative within a period.
 struct UsageTariff {
     let price: UsagePrice
-    /// Decimal places of the meter.
-    let scale: Int
+    private let charge: UsageCharge
     /// Smallest units that cost nothing; nil: all of them.
     let included: Int64?
-    let what: String
 
-    init(_ span: UsageSpan, _ price: UsagePrice, scale: Int, what: String) {
+    init(_ span: UsageSpan, _ price: UsagePrice, _ charge: UsageCharge) {
         self.price = price
-        self.scale = scale
-        self.what = what
+        self.charge = charge
         switch price.included {
         case .units(let units): included = max(units, 0)
         case .limit:
@@ -37,13 +34,14 @@ struct UsageTariff {
     ) throws(RatingError) -> [RatedLine.Part] {
         if case .flat(let amount) = price.model {
             let capped = price.maximum.map { min(amount, $0) } ?? amount
-            let due = try ExactMoney.share(capped, share, what)
+            let due = try ExactMoney.share(capped, share, charge.what)
             return [RatedLine.Part(kind: .flat, flat: amount, amount: due)]
         }
         var parts = from == to ? [] : try steps(from: from, to: to)
         if let maximum = price.maximum, from != to {
             let cut = try excess(at: from, over: maximum)
-            let more = try ExactMoney.difference(cut, try excess(at: to, over: maximum), what)
+            let more = try ExactMoney.difference(
+                cut, try excess(at: to, over: maximum), charge.what)
             if !more.isZero { parts.append(RatedLine.Part(kind: .maximum, amount: more)) }
         }
         return parts
@@ -55,9 +53,9 @@ struct UsageTariff {
     ) throws(RatingError) -> ExactAmount {
         var total = ExactAmount.zero
         for part in billable == 0 ? [] : try steps(from: 0, to: billable) {
-            total = try ExactMoney.sum(total, part.amount, what)
+            total = try ExactMoney.sum(total, part.amount, charge.what)
         }
-        let excess = try ExactMoney.difference(total, ExactAmount(maximum), what)
+        let excess = try ExactMoney.difference(total, ExactAmount(maximum), charge.what)
         return excess.isNegative ? .zero : excess
     }
 
@@ -66,7 +64,8 @@ struct UsageTariff {
         switch price.model {
         case .flat: return []
         case .perUnit(let unit):
-            let amount = try ExactMoney.product(unit, units: to - from, scale: scale, what)
+            let amount = try ExactMoney.product(
+                unit, units: to - from, scale: charge.scale, charge.what)
             return [
                 RatedLine.Part(
                     kind: .unit, quantity: to - from, unit: unit, amount: ExactAmount(amount))
@@ -75,7 +74,7 @@ struct UsageTariff {
             guard size > 0 else { throw unusable("a package has no size") }
             let count = Self.begun(to, size) - Self.begun(from, size)
             if count == 0 { return [] }
-            let total = try ExactMoney.product(amount, units: count, scale: 0, what)
+            let total = try ExactMoney.product(amount, units: count, scale: 0, charge.what)
             return [
                 RatedLine.Part(
                     kind: .package, quantity: count, unit: amount, amount: ExactAmount(total))
@@ -149,10 +148,11 @@ struct UsageTariff {
     private func part(
         _ tier: PriceTier, above lower: Int64, quantity: Int64, flats: Int64
     ) throws(RatingError) -> RatedLine.Part {
-        var amount = try ExactMoney.product(tier.unit, units: quantity, scale: scale, what)
+        var amount = try ExactMoney.product(
+            tier.unit, units: quantity, scale: charge.scale, charge.what)
         if flats != 0, !tier.flat.isZero {
-            let flat = try ExactMoney.product(tier.flat, units: flats, scale: 0, what)
-            amount = try ExactMoney.sum(amount, flat, what)
+            let flat = try ExactMoney.product(tier.flat, units: flats, scale: 0, charge.what)
+            amount = try ExactMoney.sum(amount, flat, charge.what)
         }
         return RatedLine.Part(
             kind: .tier, lower: lower, upper: tier.upTo, quantity: quantity, unit: tier.unit,
@@ -160,6 +160,6 @@ struct UsageTariff {
     }
 
     private func unusable(_ why: String) -> RatingError {
-        RatingError(.invalidPrice, "\(what) has a price that cannot be used: \(why)")
+        RatingError(.invalidPrice, "\(charge.what) has a price that cannot be used: \(why)")
     }
 }

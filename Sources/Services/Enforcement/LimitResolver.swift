@@ -209,23 +209,15 @@ package final class LimitResolver: Sendable {
         return quota.limit
     }
 
-    /// Units used in an interval, by the rollups: days where both ends are midnights, else hours.
-    /// An hour counts where it begins.
+    /// Units used in an interval, by the rollups; exact, as hours are cut where intervals meet.
     private func usage(
         _ quota: Quota, _ owner: CompiledCustomer, from start: Timestamp, to end: Timestamp
     ) throws(LedgerError) -> Int64 {
-        let day = PeriodRule(unit: .day, anchor: .calendar)
-        let isWhole = [start, end].allSatisfy {
-            day.period(containing: $0, zone: owner.zone).start == $0
-        }
-        let rows = try queries.rollups(
-            RollupQuery(
-                customer: quota.customer, meter: quota.meter, window: isWhole ? .day : .hour,
-                from: start, to: end))
-        return rows.reduce(0) { sum, row in
-            row.start >= start && row.start < end
-                ? sum.addingSaturated(row.state.reading(quota.aggregation)) : sum
-        }
+        let reading = RollupReading(
+            quota.customer, quota.meter, quota.aggregation, zone: owner.zone,
+            kept: try queries.rollupsKept()
+        ) { [queries] (query) throws(LedgerError) in try queries.rollups(query) }
+        return try reading.state(from: start, to: end).reading(quota.aggregation)
     }
 }
 

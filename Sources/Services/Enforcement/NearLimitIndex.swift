@@ -40,67 +40,103 @@ package final class NearLimitIndex: Sendable {
     package var count: Int { state.withLock { $0.entries.count } }
 
     /// Largest share first, then by customer and feature. The cursor names the last entry shown.
+    /// Costs what lies in the buckets walked: those that the page fills from, and with a filter
+    /// those that it has to look through for enough that match.
     package func page(
-        overBasisPoints: Int64, limit: Int, cursor: String?, now: Timestamp
+        overBasisPoints: Int64, filter: NearLimitFilter = NearLimitFilter(), limit: Int,
+        cursor: String?, now: Timestamp
     ) throws(QueryError) -> (entries: [NearLimitEntry], next: String?) {
-        let after = try cursor.map { text throws(QueryError) in try Cursor(text) }
+        let after = try cursor.map { text throws(QueryError) in try NearLimitCursor(text) }
         let found: [NearLimitEntry] = state.withLock { state in
             var found: [NearLimitEntry] = []
-            let first = after.map { Self.bucket($0.share) } ?? Self.bucketCount - 1
-            var bucket = first
+            var bucket = after.map { Self.bucket($0.share) } ?? Self.bucketCount - 1
             while bucket >= Self.bucket(overBasisPoints), found.count <= limit {
-                var shown = state.buckets[bucket].compactMap { state.entries[$0] }
-                    .filter { $0.shareBasisPoints >= overBasisPoints && $0.period.end > now }
-                if let after { shown = shown.filter { after.isBefore($0) } }
-                found += shown.sorted(by: Self.precedes)
+                var first = FirstEntries(countMax: limit + 1 - found.count)
+                for key in state.buckets[bucket] {
+                    guard let entry = state.entries[key],
+                        entry.shareBasisPoints >= overBasisPoints, entry.period.end > now,
+                        filter.matches(entry), after?.isBefore(entry) ?? true
+                    else { continue }
+                    first.offer(entry)
+                }
+                found += first.sorted()
                 bucket -= 1
             }
             return found
         }
         let page = Array(found.prefix(limit))
-        return (page, found.count > limit ? page.last.map { Cursor($0).text } : nil)
-    }
-
-    private static func precedes(_ left: NearLimitEntry, _ right: NearLimitEntry) -> Bool {
-        if left.shareBasisPoints != right.shareBasisPoints {
-            return left.shareBasisPoints > right.shareBasisPoints
-        }
-        return (left.customer.rawValue, left.feature.rawValue)
-            < (right.customer.rawValue, right.feature.rawValue)
+        return (page, found.count > limit ? page.last.map { NearLimitCursor($0).text } : nil)
     }
 
     private static func bucket(_ share: Int64) -> Int {
         Int(min(max(0, share) / basisPointsPerBucket, Int64(bucketCount - 1)))
     }
+}
 
-    private struct Cursor {
-        var share: Int64
-        var customer: String
-        var feature: String
-
-        init(_ entry: NearLimitEntry) {
-            share = entry.shareBasisPoints
-            customer = entry.customer.rawValue
-            feature = entry.feature.rawValue
+extension NearLimitEntry {
+    /// The order of the list.
+    static func precedes(_ left: NearLimitEntry, _ right: NearLimitEntry) -> Bool {
+        if left.shareBasisPoints != right.shareBasisPoints {
+            return left.shareBasisPoints > right.shareBasisPoints
         }
+        return (left.customer, left.feature) < (right.customer, right.feature)
+    }
+}
 
-        init(_ text: String) throws(QueryError) {
-            let parts = text.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
-            guard parts.count == 3, let share = Int64(parts[0]), let length = Int(parts[1]),
-                length >= 0, length <= parts[2].count
-            else {
-                throw QueryError(code: .invalid, message: "cursor is not one that a page returned")
-            }
-            self.share = share
-            customer = String(parts[2].prefix(length))
-            feature = String(parts[2].dropFirst(length))
+/// The first few of many entries, without sorting them all: a bucket may hold everybody.
+private struct FirstEntries {
+    private let countMax: Int
+    private var entries: [NearLimitEntry] = []
+    /// Later entries than this one are none of the first.
+    private var last: NearLimitEntry?
+
+    init(countMax: Int) { self.countMax = countMax }
+
+    mutating func offer(_ entry: NearLimitEntry) {
+        if let last, !NearLimitEntry.precedes(entry, last) { return }
+        entries.append(entry)
+        guard entries.count >= countMax * 2 else { return }
+        entries = sorted()
+        last = entries.last
+    }
+
+    func sorted() -> [NearLimitEntry] {
+        Array(entries.sorted(by: NearLimitEntry.precedes).prefix(countMax))
+    }
+}
+
+/// Names an entry of the list; lengths are in bytes, as ids are.
+private struct NearLimitCursor {
+    var share: Int64
+    var customer: CustomerID
+    var feature: FeatureKey
+
+    init(_ entry: NearLimitEntry) {
+        share = entry.shareBasisPoints
+        customer = entry.customer
+        feature = entry.feature
+    }
+
+    init(_ text: String) throws(QueryError) {
+        let parts = text.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+        guard parts.count == 3, let share = Int64(parts[0]), let length = Int(parts[1]),
+            length >= 0, length <= parts[2].utf8.count,
+            let customer = String(parts[2].utf8.prefix(length)),
+            let feature = String(parts[2].utf8.dropFirst(length))
+        else {
+            throw QueryError(code: .invalid, message: "cursor is not one that a page returned")
         }
+        self.share = share
+        self.customer = CustomerID(customer)
+        self.feature = FeatureKey(feature)
+    }
 
-        var text: String { "\(share):\(customer.count):\(customer)\(feature)" }
+    var text: String {
+        "\(share):\(customer.rawValue.utf8.count):\(customer)\(feature)"
+    }
 
-        func isBefore(_ entry: NearLimitEntry) -> Bool {
-            if entry.shareBasisPoints != share { return entry.shareBasisPoints < share }
-            return (customer, feature) < (entry.customer.rawValue, entry.feature.rawValue)
-        }
+    func isBefore(_ entry: NearLimitEntry) -> Bool {
+        if entry.shareBasisPoints != share { return entry.shareBasisPoints < share }
+        return (customer, feature) < (entry.customer, entry.feature)
     }
 }

@@ -220,7 +220,7 @@ package final class UsageTracker: UsageObserver {
             plan: located.segment.plan?.rawValue ?? "", used: used, limit: limit,
             scale: quota.scale, shareBasisPoints: Self.share(used, limit), period: period,
             timeZone: owner.zone.name, enforcement: quota.enforcement,
-            projectedExhaustion: projection(used: used, limit: limit, period))
+            projectedExhaustion: projection(used: used, limit: limit, period), owner: owner.owner)
         index.update(located.key, entry)
     }
 

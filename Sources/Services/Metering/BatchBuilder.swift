@@ -4,7 +4,7 @@ import MeteringPorts
 import UsageAggregation
 
 /// Spreads the cells of a fold over the rows that the ledger keeps: usage per period, rollups per
-/// hour and day; of the customer and of everybody above it in the tree.
+/// hour, day and month; of the customer and of everybody above it in the tree.
 struct BatchBuilder {
     let segments: Segments
     let graceMicroseconds: Int64
@@ -28,7 +28,6 @@ struct BatchBuilder {
         for cell in source.fold.cells {
             let meter = meters[Int(cell.key.meter)].key
             let at = Timestamp(microseconds: cell.key.segmentStart)
-            let hour = Segments.hour(at).start
             let text = dimensions.text(cell.key.dimensions)
             segments.snapshot.lineage(of: Int(cell.key.customer), at: at) { owner, segment in
                 for period in Segments.periods(of: owner, meter: Int(cell.key.meter), at: at) {
@@ -36,8 +35,8 @@ struct BatchBuilder {
                     usage.merge(key, segment, cell, at)
                     if cell.lateCount > 0 { note(cell, key, source.completeTo, &late) }
                 }
-                let day = Segments.day(at, owner.zone).start
-                for (window, start) in [(RollupWindow.hour, hour), (.day, day)] {
+                for window in RollupWindow.allCases {
+                    let start = Self.start(window, owner, segment, Int(cell.key.meter), at)
                     let key = RollupKey(
                         customer: owner.id, meter: meter, window: window, start: start,
                         dimensions: text)
@@ -52,6 +51,7 @@ struct BatchBuilder {
                 start: $0.key.start, dimensions: $0.key.dimensions, aggregation: $0.aggregation,
                 delta: $0.state)
         }
+        batch.dimensionSets = Self.newSets(of: source, dimensions)
         batch.adjustments = Array(late.values)
         batch.dedupeMarks = source.marks
         batch.setAside = source.setAside
@@ -59,6 +59,31 @@ struct BatchBuilder {
         batch.reservations = source.reservations
         batch.corrections = corrections(source, dimensions: dimensions)
         return (batch, usage.admittedHere)
+    }
+
+    /// Each in every batch that has it, whichever is committed first.
+    private static func newSets(
+        of source: PartitionFold, _ dimensions: borrowing DimensionNames
+    ) -> [DimensionSet] {
+        var sets: Set<DimensionSet> = []
+        let added = source.corrections.flatMap { $0.added?.fold.cells ?? [] }
+        for cell in source.fold.cells + added {
+            guard let new = dimensions.new(cell.key.dimensions) else { continue }
+            sets.insert(
+                DimensionSet(meter: new.place.meter, month: new.place.month, hash: new.hash))
+        }
+        return Array(sets)
+    }
+
+    private static func start(
+        _ window: RollupWindow, _ owner: CompiledCustomer, _ segment: EntitlementSegment,
+        _ meter: Int, _ at: Timestamp
+    ) -> Timestamp {
+        switch window {
+        case .hour: Segments.stretch(of: owner, segment, meter: meter, at: at).start
+        case .day: Segments.day(at, owner.zone).start
+        case .month: Segments.month(at, owner.zone).start
+        }
     }
 
     /// Late usage of a period that is closed by now is listed, so that it can be billed apart.

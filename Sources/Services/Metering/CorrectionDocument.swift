@@ -11,7 +11,7 @@ extension EventCorrector {
     ) -> Result<[EventInterpreter.PendingValue], EventProblem> {
         let interpreter = EventInterpreter(
             snapshot: snapshot, settings: settings, counters: MeteringCounters(), instance: "",
-            dedupe: DedupeIndex(windowSeconds: 4))
+            dedupe: DedupeIndex(windowSeconds: 4), sets: DimensionSets())
         let info = LogRecordInfo(partition: 0, offset: 0, appendedAt: content.at, isNull: false)
         return interpreter.fold(content, info).map { _ in interpreter.pending }
     }
@@ -51,9 +51,9 @@ extension EventCorrector {
                 continue
             }
             for share in shares {
-                let meter = snapshot.meters[share.meter]
+                let meter = snapshot.meters[share.meter.meterIndex]
                 rows[meter.key, default: [:]][name] =
-                    share.aggregation == .unique
+                    share.meter.aggregation == .unique
                     ? .integer(1) : RecordCodec.quantity(share.value, scale: meter.scale)
             }
         }

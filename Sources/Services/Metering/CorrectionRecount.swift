@@ -44,9 +44,10 @@ struct CorrectionRecount {
         let positions = try ledger.positions()
         let recount = LogRecount(
             snapshot: snapshot, settings: settings, replay: support.replay,
-            corrected: try CorrectedEvents(ledger, hash: snapshot.hash))
+            corrected: try CorrectedEvents(ledger, hash: snapshot.hash),
+            sets: try DimensionSets(ledger))
         let builder = BatchBuilder(recount.segments, settings)
-        let affected = affected(pending, builder)
+        let affected = affected(pending, builder, recount.sets)
         let rows = try made(anew: affected, recount, builder, positions)
         let completeTo = positions.compactMap(\.completeTo).max() ?? .distantPast
         var effects = LedgerRestatement(at: completeTo)
@@ -66,11 +67,11 @@ struct CorrectionRecount {
     }
 
     private func affected(
-        _ pending: [CorrectionRecord], _ builder: BatchBuilder
+        _ pending: [CorrectionRecord], _ builder: BatchBuilder, _ sets: DimensionSets
     ) -> [Affected] {
         let interpreter = EventInterpreter(
             snapshot: snapshot, settings: settings, counters: MeteringCounters(), instance: "",
-            dedupe: DedupeIndex(windowSeconds: settings.dedupeWindowSeconds))
+            dedupe: DedupeIndex(windowSeconds: settings.dedupeWindowSeconds), sets: sets)
         return pending.map { record in
             var rows = BatchBuilder.RecountedRows()
             let info = LogRecordInfo(

@@ -109,7 +109,7 @@ extension EventCorrector {
         var found: CountedEvent?
         let decoder = decoder()
         do throws(EventLogError) {
-            try parts.replay.replay(from: [position.partition: position.offset]) {
+            try parts.replay.scan(from: [position.partition: position.offset]) {
                 info, headers, value in
                 if info.offset == position.offset {
                     found = CountedEvent(info, headers, value, decoder)
@@ -250,7 +250,7 @@ extension EventCorrector {
         case .success(let shares):
             let now = EventInterpreter.subject(of: content)
                 .flatMap { snapshot.customerIndex(ofSubject: $0) }
-            if now != customer, shares.contains(where: { !$0.aggregation.isReversible }) {
+            if now != customer, shares.contains(where: { !$0.meter.aggregation.isReversible }) {
                 throw ControlProblem(
                     .conflict, "not_correctable",
                     "its subject belongs to another customer now, and meters of it (max, min,"

@@ -60,7 +60,7 @@ extension EventInterpreter {
                 partition: info.partition, epoch: 0, nextOffset: info.offset,
                 completeTo: info.appendedAt), cellCapacity: Self.contentCells)
         // A recount has the other meters' part in the event's own place.
-        for item in pending where corrected == nil || item.aggregation.isReversible {
+        for item in pending where corrected == nil || item.meter.aggregation.isReversible {
             add(item, customer: customer, at: content.at, to: fold)
         }
         return .success(fold)
@@ -71,12 +71,12 @@ extension EventInterpreter {
     func recount(
         _ fate: CorrectedEvents.Fate, customer: Int, at: Timestamp, into target: PartitionFold
     ) -> EventProblem? {
-        for item in pending where item.aggregation.isReversible {
+        for item in pending where item.meter.aggregation.isReversible {
             add(item, customer: customer, at: at, to: target)
         }
         guard let content = fate.content, let customer = owner(of: content) else { return nil }
         if let problem = collect(content) { return problem }
-        for item in pending where !item.aggregation.isReversible {
+        for item in pending where !item.meter.aggregation.isReversible {
             add(item, customer: customer, at: content.at, to: target)
         }
         return nil
@@ -107,7 +107,10 @@ extension EventInterpreter {
                 let meters = event.withAttribute(.type) { type in
                     snapshot.metersOfType(hash.hash(type), type)
                 }
-                return self.collect(event, meters)
+                if let problem = self.collect(event, meters) { return problem }
+                // Nearly always the month that the original was appended in.
+                self.numberDimensions(event, content.at)
+                return nil
             }
         } catch {
             return EventProblem(code: error.code, detail: error.detail)
@@ -118,8 +121,8 @@ extension EventInterpreter {
         _ item: PendingValue, customer: Int, at: Timestamp, to target: PartitionFold
     ) {
         add(
-            meter: item.meter, item.aggregation, customer: customer, value: item.value, at: at,
-            member: item.member, dimensions: item.dimensions, admitted: 0, admittedHere: 0,
-            isLate: false, to: target)
+            meter: item.meter.meterIndex, item.meter.aggregation, customer: customer,
+            value: item.value, at: at, member: item.member, dimensions: item.dimensions,
+            admitted: 0, admittedHere: 0, isLate: false, to: target)
     }
 }

@@ -16,7 +16,7 @@ final class EventInterpreter {
     let settings: MeteringSettings
     let counters: MeteringCounters
     let instance: String
-    var dimensions = DimensionNames()
+    var dimensions: DimensionNames
     var dedupe: DedupeIndex
     private var cache = SegmentCache()
     /// What the decoder was made for; the same in every snapshot adopted.
@@ -24,6 +24,8 @@ final class EventInterpreter {
     private let decoder: EventDecoder
     private let controlSlot: Int
     private(set) var pending: [PendingValue] = []
+    /// The month of append times, and its number since 1970-01.
+    private var month = (period: Period(start: .distantPast, end: .distantPast), number: Int32(0))
     /// What became of events by corrections, for recounts; nil where events are counted for the
     /// first time, and corrections by themselves.
     let corrected: CorrectedEvents?
@@ -33,19 +35,21 @@ final class EventInterpreter {
 
     /// One meter's share of the event at hand, kept until the whole event is known to be good.
     struct PendingValue {
-        var meter: Int
-        var aggregation: Aggregation
+        var meter: CompiledMeter
         var value: Int64
         var member: UInt64
-        var dimensions: Int32
+        var dimensions: Int32 = 0
     }
 
-    /// - Parameter cuts: instants that no cell of a fold may straddle, ascending.
+    /// - Parameters:
+    ///   - sets: of dimension values, as admitted by what was read before.
+    ///   - cuts: instants that no cell of a fold may straddle, ascending.
     init(
         snapshot: CatalogSnapshot, settings: MeteringSettings, counters: MeteringCounters,
-        instance: String, dedupe: consuming DedupeIndex, cuts: [Timestamp] = [],
-        corrected: CorrectedEvents? = nil
+        instance: String, dedupe: consuming DedupeIndex, sets: DimensionSets,
+        cuts: [Timestamp] = [], corrected: CorrectedEvents? = nil
     ) {
+        dimensions = DimensionNames(key: snapshot.hash, sets: sets)
         self.corrected = corrected
         segments = Segments(snapshot: snapshot, cuts: cuts)
         hash = snapshot.hash
@@ -141,6 +145,8 @@ final class EventInterpreter {
         let fingerprint = Self.fingerprint(event, hash)
         if !isFirst(fingerprint, content: content(at), info, target) { return nil }
         counters.counted.add(1, ordering: .relaxed)
+        // Only now: a duplicate takes no room from other sets.
+        numberDimensions(event, info.appendedAt)
         if let corrected, let fate = corrected.fate(fingerprint, info) {
             return recount(fate, customer: customer, at: at, into: target)
         }
@@ -149,9 +155,9 @@ final class EventInterpreter {
             > settings.closingGraceSeconds * 1_000_000
         for item in pending {
             add(
-                meter: item.meter, item.aggregation, customer: customer, value: item.value,
-                at: at, member: item.member, dimensions: item.dimensions, admitted: 0,
-                admittedHere: 0, isLate: isLate, to: target)
+                meter: item.meter.meterIndex, item.meter.aggregation, customer: customer,
+                value: item.value, at: at, member: item.member, dimensions: item.dimensions,
+                admitted: 0, admittedHere: 0, isLate: isLate, to: target)
         }
         return nil
     }
@@ -163,9 +169,7 @@ final class EventInterpreter {
         pending.removeAll(keepingCapacity: true)
         for meter in meters {
             if !meter.filters.isEmpty, !EventValues.passes(event, meter.filters) { continue }
-            var item = PendingValue(
-                meter: meter.meterIndex, aggregation: meter.aggregation, value: 1, member: 0,
-                dimensions: 0)
+            var item = PendingValue(meter: meter, value: 1, member: 0)
             if let slot = meter.valueSlot {
                 if meter.aggregation == .unique {
                     let member = event.withValue(slot) { kind, text in
@@ -181,17 +185,26 @@ final class EventInterpreter {
                     }
                 }
             }
-            item.dimensions = dimensionNumber(event, meter)
             pending.append(item)
         }
         return nil
     }
 
+    /// - Parameter appendedAt: its month bounds how many sets are kept apart.
+    func numberDimensions(_ event: borrowing DecodedEvent, _ appendedAt: Timestamp) {
+        for index in pending.indices {
+            pending[index].dimensions = dimensionNumber(event, pending[index].meter, appendedAt)
+        }
+    }
+
     private func dimensionNumber(
-        _ event: borrowing DecodedEvent, _ meter: CompiledMeter
+        _ event: borrowing DecodedEvent, _ meter: CompiledMeter, _ appendedAt: Timestamp
     ) -> Int32 {
         if meter.groupBySlots.isEmpty { return 0 }
-        var hash = UInt64(truncatingIfNeeded: meter.meterIndex) &+ 1
+        let month = monthNumber(appendedAt)
+        var hash =
+            UInt64(truncatingIfNeeded: meter.meterIndex) &+ 1
+            &+ UInt64(UInt32(bitPattern: month)) &<< 32
         for group in meter.groupBySlots {
             let part = event.withValue(group.slot) { kind, text in
                 self.hash.hash(text) ^ UInt64(kind == .missing || kind == .null ? 1 : 0)
@@ -204,8 +217,17 @@ final class EventInterpreter {
         for group in meter.groupBySlots {
             values.append((group.name, event.withValue(group.slot) { _, text in Self.text(text) }))
         }
-        return dimensions.insert(
-            meter: Int32(truncatingIfNeeded: meter.meterIndex), hash: hash, values: values)
+        let names = DimensionNames.Meter(
+            index: Int32(truncatingIfNeeded: meter.meterIndex),
+            key: snapshot.meters[meter.meterIndex].key, groupsMax: meter.groupsMax)
+        return dimensions.insert(names, month: month, hash: hash, values: values)
+    }
+
+    private func monthNumber(_ at: Timestamp) -> Int32 {
+        if !month.period.contains(at) {
+            month = (Segments.month(at, .utc), Segments.monthNumber(at))
+        }
+        return month.number
     }
 
     /// What tells events of one identity apart: time and values.

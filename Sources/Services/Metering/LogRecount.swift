@@ -16,9 +16,9 @@ package protocol LogReplay: AnyObject, Sendable {
         _ body: (LogRecordInfo, _ headers: RawSpan, _ value: RawSpan) -> Void
     ) throws(EventLogError)
     /// The same, of the named partitions only, until `body` returns false.
-    func replay(
+    func scan(
         from offsets: [Int32: Int64],
-        while body: (LogRecordInfo, _ headers: RawSpan, _ value: RawSpan) -> Bool
+        _ body: (LogRecordInfo, _ headers: RawSpan, _ value: RawSpan) -> Bool
     ) throws(EventLogError)
 }
 
@@ -34,9 +34,9 @@ extension LogReplay {
     }
 
     /// Reads on to the end all the same.
-    package func replay(
+    package func scan(
         from offsets: [Int32: Int64],
-        while body: (LogRecordInfo, _ headers: RawSpan, _ value: RawSpan) -> Bool
+        _ body: (LogRecordInfo, _ headers: RawSpan, _ value: RawSpan) -> Bool
     ) throws(EventLogError) {
         var isWanted = true
         try replay(from: offsets) { info, headers, value in
@@ -54,6 +54,8 @@ struct LogRecount {
     let corrected: CorrectedEvents
     /// Instants that no cell of a fold may straddle.
     var cuts: [Timestamp] = []
+    /// Sets of dimension values known from the start.
+    var sets = DimensionSets()
     let counters = MeteringCounters()
 
     var segments: Segments { Segments(snapshot: snapshot, cuts: cuts.sorted()) }
@@ -61,7 +63,7 @@ struct LogRecount {
     func interpreter(_ dedupe: consuming DedupeIndex) -> EventInterpreter {
         EventInterpreter(
             snapshot: snapshot, settings: settings, counters: counters, instance: "",
-            dedupe: dedupe, cuts: cuts.sorted(), corrected: corrected)
+            dedupe: dedupe, sets: sets, cuts: cuts.sorted(), corrected: corrected)
     }
 
     /// Hands over one stretch of a partition after the other, each folded, from the log's first

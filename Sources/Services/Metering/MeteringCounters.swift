@@ -20,11 +20,21 @@ package final class MeteringCounters: Sendable {
     /// Milliseconds between now and the append of the newest record in the ledger.
     package let completeToMicroseconds = Atomic<Int64>(0)
     private let setAside = Mutex<[String: Int64]>([:])
+    private let overflows = Mutex<[String: Int64]>([:])
 
     package init() {}
 
     package func countSetAside(_ reason: String) {
         setAside.withLock { $0[reason, default: 0] += 1 }
+    }
+
+    /// Events whose dimension values their meter had no room for.
+    package func countDimensionOverflow(_ meter: String, _ count: Int64) {
+        overflows.withLock { $0[meter, default: 0] += count }
+    }
+
+    package func dimensionOverflowsByMeter() -> [(meter: String, count: Int64)] {
+        overflows.withLock { $0.map { ($0.key, $0.value) } }.sorted { $0.0 < $1.0 }
     }
 
     package func setAsideByReason() -> [(reason: String, count: Int64)] {

@@ -58,17 +58,21 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
     private var lastFlushNanoseconds: UInt64 = 0
     private var nextPrune: UInt64 = 0
     private var isTailing = false
+    private var retention: RollupRetention
+    private var overflow: DimensionOverflow
     /// Corrections may wait for their rows to be made anew; not before that instant.
     var hasPendingCorrections = true
     var nextRecount: UInt64 = 0
 
     /// - Parameters:
+    ///   - outbox: told when a meter has met too many sets of dimension values.
     ///   - limit: what crossings are scored by.
     ///   - corrections: nil where single events are never corrected.
     package init(
         reader: any EventLogReader, ledger: any UsageLedger, queries: any LedgerQueries,
         catalog: CurrentCatalog, observer: any UsageObserver, settings: MeteringSettings,
         counters: MeteringCounters, instance: String, clock: WallClock, logger: Logger,
+        outbox: (any NotificationOutbox)? = nil,
         limit: @escaping LimitRule = { quota, _, _ in quota.limit },
         corrections: CorrectionSupport? = nil
     ) {
@@ -88,7 +92,12 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
         catalogGeneration = catalog.generation
         interpreter = EventInterpreter(
             snapshot: catalog.load(), settings: settings, counters: counters, instance: instance,
-            dedupe: DedupeIndex(windowSeconds: settings.dedupeWindowSeconds))
+            dedupe: DedupeIndex(windowSeconds: settings.dedupeWindowSeconds),
+            sets: DimensionSets())
+        retention = RollupRetention(
+            ledger: ledger, queries: queries, settings: settings, logger: logger)
+        overflow = DimensionOverflow(
+            outbox: outbox, counters: counters, logger: logger, clock: clock)
     }
 
     package func start() {
@@ -176,6 +185,7 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
     private func run() {
         var nextLook: UInt64 = 0
         while !isStopping.load(ordering: .acquiring) {
+            guard fillMonths() else { continue }
             runWork()
             adoptCatalog()
             if observer.wantsRebuild, !positions.isEmpty {
@@ -193,6 +203,18 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
         flushAll()
         reader.close()
         runWork()
+    }
+
+    /// Tries until the ledger has its months.
+    private func fillMonths() -> Bool {
+        do throws(LedgerError) {
+            try retention.fillMonths(catalog.load())
+            return true
+        } catch {
+            setTrouble("ledger: \(error.message)", prefix: "ledger")
+            Thread.sleep(forTimeInterval: 0.25)
+            return false
+        }
     }
 
     private func runWork() {
@@ -261,7 +283,11 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
             try? ledger.prune(
                 dedupeBefore: today.adding(seconds: -horizon),
                 admissionsBefore: today.adding(seconds: -horizon))
+            retention.look(now: today)
+            interpreter.dimensions.sets.removeAll(
+                before: Segments.monthNumber(today) - RollupRetention.dimensionMonths + 1)
         }
+        retention.step()
     }
 
     // MARK: committing
@@ -274,6 +300,10 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
         for fold in dirty where fold.isDirty { commit(fold) }
         oldestPending = 0
         lastFlushNanoseconds = DispatchTime.now().uptimeNanoseconds - start
+        let snapshot = interpreter.snapshot
+        overflow.note(interpreter.dimensions.sets.takeOverflows(), key: snapshot.hash) { meter in
+            snapshot.meterIndex(meter).map { snapshot.meters[$0].groupsMax }
+        }
         if folds.values.allSatisfy({ !$0.isDirty }) {
             interpreter.dimensions.removeAll()
             settleCorrections()
@@ -398,7 +428,7 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
         if interpreter.adopt(next) { return }
         interpreter = EventInterpreter(
             snapshot: next, settings: settings, counters: counters, instance: instance,
-            dedupe: interpreter.takeDedupe())
+            dedupe: interpreter.takeDedupe(), sets: interpreter.dimensions.sets)
     }
 
     package func partitionsAssigned(
@@ -422,6 +452,9 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
                     counters.completeToMicroseconds.store(
                         complete.microseconds, ordering: .relaxed)
                 }
+            }
+            for set in try queries.dimensionSets(since: .min) {
+                interpreter.dimensions.sets.restore(set)
             }
             observer.partitionsClaimed(claims)
             logger.info(

@@ -14,6 +14,10 @@ package struct MeteringSettings: Sendable {
     /// Set-aside payloads are kept up to this size; the rest is cut off and the detail says so.
     package var setAsideBytesMax: Int = 64 * 1_024
     package var maximumEventBytes: Int = 1 << 20
+    /// How long rollups are kept; those that a period still open needs are kept longer, and months
+    /// for ever. Days: 0 means for ever.
+    package var hourRollupSeconds: Int64 = 400 * 86_400
+    package var dayRollupSeconds: Int64 = 1_100 * 86_400
 
     package init() {}
 }

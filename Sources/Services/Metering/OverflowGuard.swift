@@ -69,7 +69,7 @@ struct OverflowGuard {
     private func fits(_ row: RollupDelta) -> Bool {
         let query = RollupQuery(
             customer: row.customer, meter: row.meter, window: row.window, from: row.start,
-            to: row.start.adding(seconds: 1))
+            to: Timestamp(microseconds: row.start.microseconds + 1))
         guard row.aggregation.isAdditive || row.aggregation == .avg,
             let stored = try? queries.rollups(query)
         else { return true }

@@ -4,110 +4,42 @@ import MeteringPorts
 
 /// Makes usage rows of periods that nobody counted while they went by, from rollups.
 ///
-/// Whole days of the customer's zone come from day rollups, the rest from hour rollups. A bound
-/// inside of an hour (anchors of subscriptions, zones with half hours) leaves part of an hour over,
-/// for which the log must be read: `slices`. Cost: two look-ups per day or hour with any usage in
-/// the ledger, and one replay of the log for all slices together.
+/// A bound inside of an hour that was no bound when the hour was counted takes hours cut anew
+/// (`HourCutting`); an hour that could not be cut counts where its rows begin.
 struct PastUsage {
     let queries: any LedgerQueries
+    let recut: [RecutHour]
+    private let kept: RollupsKept
 
-    /// A row, still without the usage of its slices.
-    struct Draft {
-        var key: UsageKey
-        var aggregation: Aggregation
-        var state = UsageState()
-        var slices: [UsageSlice] = []
-        /// Whether usage of the meter is charged at admission.
-        var isAdmitted = false
+    init(queries: any LedgerQueries, recut: [RecutHour] = []) throws(LedgerError) {
+        self.queries = queries
+        self.recut = recut
+        kept = try queries.rollupsKept()
+    }
 
-        var row: StoredUsage {
+    func row(
+        _ owner: CompiledCustomer, _ meter: MeterDefinition, _ period: Period, isAdmitted: Bool
+    ) throws(LedgerError) -> StoredUsage {
+        let reading = RollupReading(
+            owner.id, meter.key, meter.aggregation, zone: owner.zone, kept: kept
+        ) { (query) throws(LedgerError) in try rollups(query) }
+        let state = try reading.state(from: period.start, to: period.end)
+        return StoredUsage(
+            key: UsageKey(customer: owner.id, meter: meter.key, period: period),
+            aggregation: meter.aggregation, state: state,
             // How much of it was charged at admission no rollup says. Where admissions count,
             // everything is taken for charged; used + under way is the same either way.
-            let admitted = isAdmitted && aggregation.isAdditive ? state.value : 0
-            return StoredUsage(
-                key: key, aggregation: aggregation, state: state, admitted: admitted)
-        }
+            admitted: isAdmitted && meter.aggregation.isAdditive ? state.value : 0)
     }
 
-    func draft(
-        _ owner: CompiledCustomer, _ meter: MeterDefinition, _ period: Period
-    ) throws(LedgerError) -> Draft {
-        var draft = Draft(
-            key: UsageKey(customer: owner.id, meter: meter.key, period: period),
-            aggregation: meter.aggregation)
-        if period == .lifetime {
-            try add(.day, period.start, period.end, to: &draft)
-            return draft
+    /// The ledger's rows, with those of hours cut anew in their place.
+    private func rollups(_ query: RollupQuery) throws(LedgerError) -> [StoredRollup] {
+        var rows = try queries.rollups(query)
+        guard query.window == .hour else { return rows }
+        for hour in recut where hour.customer == query.customer && hour.meter == query.meter {
+            rows.removeAll { hour.hour.contains($0.start) }
+            rows += hour.rows.filter { query.from <= $0.start && $0.start < query.to }
         }
-        let day = Segments.day(period.start, owner.zone)
-        let first = day.start == period.start ? day.start : day.end
-        let last = Segments.day(period.end, owner.zone).start
-        guard first < last, try daysAreWhole(owner, meter.key, first, last) else {
-            try addHours(period.start, period.end, to: &draft)
-            return draft
-        }
-        try add(.day, first, last, to: &draft)
-        try addHours(period.start, first, to: &draft)
-        try addHours(last, period.end, to: &draft)
-        return draft
-    }
-
-    /// False when days were counted in another zone: then they are not the days of now.
-    private func daysAreWhole(
-        _ owner: CompiledCustomer, _ meter: MeterKey, _ first: Timestamp, _ last: Timestamp
-    ) throws(LedgerError) -> Bool {
-        let rows = try queries.rollups(
-            RollupQuery(
-                customer: owner.id, meter: meter, window: .day,
-                // A day of another zone that reaches past `first` begins within two days before.
-                from: first.adding(seconds: -2 * 86_400), to: last))
-        return rows.allSatisfy { Segments.day($0.start, owner.zone).start == $0.start }
-    }
-
-    private func addHours(
-        _ from: Timestamp, _ to: Timestamp, to draft: inout Draft
-    ) throws(LedgerError) {
-        guard from < to else { return }
-        let hour = Segments.hour(from)
-        let first = hour.start == from ? from : hour.end
-        let last = Segments.hour(to).start
-        guard first <= last else {
-            try addPart(from, to, to: &draft)
-            return
-        }
-        try add(.hour, first, last, to: &draft)
-        try addPart(from, first, to: &draft)
-        try addPart(last, to, to: &draft)
-    }
-
-    /// Part of one hour; nothing needs to be read when the whole hour is empty.
-    private func addPart(
-        _ from: Timestamp, _ to: Timestamp, to draft: inout Draft
-    ) throws(LedgerError) {
-        guard from < to else { return }
-        var whole = Draft(key: draft.key, aggregation: draft.aggregation)
-        let hour = Segments.hour(from)
-        try add(.hour, hour.start, hour.end, to: &whole)
-        if whole.state.count == 0 { return }
-        draft.slices.append(
-            UsageSlice(
-                customer: draft.key.customer, meter: draft.key.meter,
-                period: Period(start: from, end: to)))
-    }
-
-    private func add(
-        _ window: RollupWindow, _ from: Timestamp, _ to: Timestamp, to draft: inout Draft
-    ) throws(LedgerError) {
-        guard from < to else { return }
-        let rows = try queries.rollups(
-            RollupQuery(
-                customer: draft.key.customer, meter: draft.key.meter, window: window, from: from,
-                to: to))
-        for row in rows where !draft.state.merge(row.state, draft.aggregation) {
-            throw LedgerError(
-                code: .overflow,
-                message: "usage of meter \(draft.key.meter) by customer \(draft.key.customer) in "
-                    + "one period leaves the range of 64-bit units; give it a shorter period")
-        }
+        return rows
     }
 }

@@ -7,7 +7,7 @@ import Synchronization
 import UsageAggregation
 
 /// Recounts everything from the log and compares: ledger rows, rollup totals, this process's
-/// counters and the shared store. Reads only; safe while the service runs.
+/// counters and the shared store; and usage rows with the rollups of their periods. Reads only; safe while the service runs.
 package final class Reconciler: Sendable {
     private let pipeline: MeteringPipeline
     private let replay: any LogReplay
@@ -43,6 +43,9 @@ package final class Reconciler: Sendable {
         var corrected: CorrectedEvents
         var usage: [StoredUsage]
         var totals: [MeterTotal]
+        /// How many usage rows were held against rollups, and what differs.
+        var rollupsCompared: Int64 = 0
+        var rollupDrifts: [ReconcileReport.Drift] = []
         var counters: [(key: UsageKey, feature: FeatureKey, used: Int64)]
     }
 
@@ -78,6 +81,7 @@ package final class Reconciler: Sendable {
             var usage: [StoredUsage] = []
             try queries.liveUsage(endingAfter: .distantPast) { usage.append($0) }
             cut.usage = usage
+            try checkRollups(usage, snapshot, &cut)
             for row in usage {
                 guard let customer = snapshot.liveCustomer(row.key.customer),
                     let meter = snapshot.meterIndex(row.key.meter)
@@ -93,6 +97,24 @@ package final class Reconciler: Sendable {
             return .success(cut)
         } catch {
             return .failure(error)
+        }
+    }
+
+    /// Here and not later: the next commit changes both sides.
+    private func checkRollups(
+        _ usage: [StoredUsage], _ snapshot: CatalogSnapshot, _ cut: inout Cut
+    ) throws(LedgerError) {
+        let check = RollupCheck(snapshot, try queries.rollupsKept())
+        let rows = usage.filter { Self.isKept($0.key, snapshot) }
+        for window in RollupWindow.allCases {
+            let (count, findings) = try check.compare(rows, window, queries)
+            cut.rollupsCompared += count
+            cut.rollupDrifts += findings.map { finding in
+                ReconcileReport.Drift(
+                    customer: finding.key.customer.rawValue, meter: finding.key.meter.rawValue,
+                    period: finding.key.period, store: finding.store, recounted: finding.inUsage,
+                    stored: finding.inRollups)
+            }
         }
     }
 
@@ -145,6 +167,8 @@ package final class Reconciler: Sendable {
             controlEvents: counters.holds.load(ordering: .relaxed), rowsCompared: 0, drifts: [],
             notes: [])
         compare(cut, usage, rollups, &report)
+        report.rowsCompared += cut.rollupsCompared
+        report.drifts += cut.rollupDrifts
         if !report.drifts.isEmpty {
             report.notes.append(
                 "the log is recounted under revision \(snapshot.revision) as it stands: usage of "

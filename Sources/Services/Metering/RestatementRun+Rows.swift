@@ -12,27 +12,79 @@ extension RestatementRun {
         return owner.isRemoved ? nil : owner
     }
 
-    /// Makes, and writes, the rows of periods that the new timelines count and the old did not.
+    /// Makes, and writes, the rows of periods that the new timelines count and the old did not, and
+    /// hours that new bounds cut.
     func makeRows(
         _ numbers: [Int], from: Timestamp
     ) throws(LedgerError) -> [UsageKey: StoredUsage] {
         let until = now.adding(seconds: restater.aheadSeconds)
-        let past = PastUsage(queries: ledger)
-        var drafts: [PastUsage.Draft] = []
+        let cutting = HourCutting(queries: ledger)
+        var found: [(owner: CompiledCustomer, meter: Int, periods: [Period])] = []
+        var hours: [HourCutting.Hour] = []
         for number in numbers {
             let change = TimelineChange(old: before(number), new: new.customer(number))
             for meter in meters(of: change.new) {
                 let definition = new.meters[meter]
                 let oldMeter = old.meterIndex(definition.key)
                 let periods = try newPeriods(change, meter, oldMeter, from, until)
-                for period in periods {
-                    var draft = try past.draft(change.new, definition, period)
-                    draft.isAdmitted = Self.isAdmitted(change.new, meter)
-                    drafts.append(draft)
-                }
+                found.append((change.new, meter, periods))
+                let bounds = change.newBounds(
+                    periods, meter: meter, oldIndex: old === new ? nil : oldMeter, from: from,
+                    now: now)
+                hours += try cutting.hours(
+                    of: change.new, definition, index: meter, bounds: bounds)
             }
         }
-        return try write(drafts)
+        return try write(found, recut: recut(hours))
+    }
+
+    private func write(
+        _ found: [(owner: CompiledCustomer, meter: Int, periods: [Period])], recut: [RecutHour]
+    ) throws(LedgerError) -> [UsageKey: StoredUsage] {
+        let past = try PastUsage(queries: ledger, recut: recut)
+        var rows: [UsageKey: StoredUsage] = [:]
+        for (owner, meter, periods) in found {
+            let isAdmitted = Self.isAdmitted(owner, meter)
+            for period in periods {
+                let row = try past.row(owner, new.meters[meter], period, isAdmitted: isAdmitted)
+                // A row without usage is written only over one that is there.
+                if row.state.count == 0, try ledger.usage(row.key) == nil { continue }
+                rows[row.key] = row
+            }
+        }
+        if !isDryRun {
+            // Before anything else: limits with grants follow from usage rows.
+            var effects = LedgerRestatement(at: now)
+            effects.usage = Array(rows.values)
+            effects.recutHours = recut
+            try ledger.restate(effects)
+        }
+        return rows
+    }
+
+    /// None of them when the log cannot be read: an hour that counts where it begins is closer to
+    /// the truth than one that is not there.
+    private func recut(_ hours: [HourCutting.Hour]) -> [RecutHour] {
+        let slices = hours.flatMap { hour in
+            hour.pieces.map {
+                UsageSlice(customer: hour.customer, meter: hour.meter, period: $0)
+            }
+        }
+        if slices.isEmpty { return [] }
+        do throws(LedgerError) {
+            let (cut, wholeCount) = HourCutting.cut(hours, try restater.recount(new, slices))
+            if wholeCount > 0 {
+                failure.error = LedgerError(
+                    code: .unavailable,
+                    message: "\(wholeCount) hours with usage could not be cut where contracts "
+                        + "changed, because the log tells something else of them now; their usage "
+                        + "counts where they begin")
+            }
+            return cut
+        } catch {
+            failure.error = error
+            return []
+        }
     }
 
     private func newPeriods(
@@ -57,47 +109,6 @@ extension RestatementRun {
             if try ledger.usage(key) == nil { missing.append(period) }
         }
         return missing
-    }
-
-    private func write(
-        _ drafts: [PastUsage.Draft]
-    ) throws(LedgerError) -> [UsageKey: StoredUsage] {
-        var drafts = drafts
-        let slices = drafts.flatMap(\.slices)
-        if !slices.isEmpty {
-            let states = recount(slices)
-            var next = 0
-            for index in drafts.indices {
-                for _ in drafts[index].slices {
-                    drafts[index].state.merge(states[next], drafts[index].aggregation)
-                    next += 1
-                }
-            }
-        }
-        var rows: [UsageKey: StoredUsage] = [:]
-        for draft in drafts {
-            // A row without usage is written only over one that is there.
-            if draft.state.count == 0, try ledger.usage(draft.key) == nil { continue }
-            rows[draft.key] = draft.row
-        }
-        if !isDryRun, !rows.isEmpty {
-            // Before anything else: limits with grants follow from usage rows.
-            var effects = LedgerRestatement(at: now)
-            effects.usage = Array(rows.values)
-            try ledger.restate(effects)
-        }
-        return rows
-    }
-
-    /// Nothing for all of them when the log cannot be read: a row that lacks part of an hour is
-    /// closer to the truth than one that begins with nothing.
-    private func recount(_ slices: [UsageSlice]) -> [UsageState] {
-        do throws(LedgerError) {
-            return try restater.recount(new, slices)
-        } catch {
-            failure.error = error
-            return slices.map { _ in UsageState() }
-        }
     }
 
     private func meters(of owner: CompiledCustomer) -> [Int] {

@@ -12,15 +12,55 @@ struct Segments {
     /// Instants that no segment may straddle, ascending.
     var cuts: [Timestamp] = []
 
+    private static let hourRule = PeriodRule(unit: .hour, anchor: .calendar)
     private static let dayRule = PeriodRule(unit: .day, anchor: .calendar)
+    private static let monthRule = PeriodRule(unit: .month, anchor: .calendar)
 
+    /// The full hour by the clocks of the zone.
+    static func hour(_ at: Timestamp, _ zone: TimeZoneRules) -> Period {
+        hourRule.period(containing: at, zone: zone)
+    }
+
+    static func day(_ at: Timestamp, _ zone: TimeZoneRules) -> Period {
+        dayRule.period(containing: at, zone: zone)
+    }
+
+    static func month(_ at: Timestamp, _ zone: TimeZoneRules) -> Period {
+        monthRule.period(containing: at, zone: zone)
+    }
+
+    /// Months since 1970-01, UTC.
+    static func monthNumber(_ at: Timestamp) -> Int32 {
+        let date = TimeZoneRules.utc.civilDate(at: at)
+        return Int32((date.year - 1970) * 12 + date.month - 1)
+    }
+
+    /// The hour by UTC: no hour rollup straddles one, whatever zone it was counted in.
     static func hour(_ at: Timestamp) -> Period {
         let start = at.seconds.floorDivided(by: 3_600) * 3_600
         return Period(start: Timestamp(seconds: start), end: Timestamp(seconds: start + 3_600))
     }
 
-    static func day(_ at: Timestamp, _ zone: TimeZoneRules) -> Period {
-        dayRule.period(containing: at, zone: zone)
+    /// The stretch of an hour around `at`, by UTC and by the customer's clocks, in which the
+    /// customer's own entitlements, day and periods stay the same: what one hour rollup holds.
+    /// - Parameter segment: the customer's at `at`.
+    static func stretch(
+        of owner: CompiledCustomer, _ segment: EntitlementSegment, meter: Int, at: Timestamp
+    ) -> Period {
+        var stretch = hour(at)
+        func narrow(_ start: Timestamp, _ end: Timestamp) {
+            if start > stretch.start { stretch.start = start }
+            if end < stretch.end { stretch.end = end }
+        }
+        let local = hour(at, owner.zone)
+        narrow(local.start, local.end)
+        narrow(segment.start, segment.end)
+        let day = day(at, owner.zone)
+        narrow(day.start, day.end)
+        forEachRule(of: owner, meter: meter, at: at) { period, _ in
+            narrow(period.start, period.end)
+        }
+        return stretch
     }
 
     /// The longest stretch of time around `at` in which everything that an event of the customer
@@ -35,12 +75,8 @@ struct Segments {
             if cut <= at { narrow(cut, stretch.end) } else { narrow(stretch.start, cut) }
         }
         snapshot.lineage(of: customer, at: at) { owner, segment in
-            narrow(segment.start, segment.end)
-            let day = Self.day(at, owner.zone)
-            narrow(day.start, day.end)
-            Self.forEachRule(of: owner, meter: meter, at: at) { period, _ in
-                narrow(period.start, period.end)
-            }
+            let own = Self.stretch(of: owner, segment, meter: meter, at: at)
+            narrow(own.start, own.end)
         }
         return stretch
     }

@@ -3,7 +3,7 @@ package import MeteringModel
 package import MeteringPorts
 import UsageAggregation
 
-/// A customer's usage of a meter in part of an hour, which no rollup holds by itself.
+/// A customer's usage of a meter in part of an hour, for cutting the hour's rollups there.
 package struct UsageSlice: Sendable, Hashable {
     package var customer: CustomerID
     package var meter: MeterKey
@@ -15,9 +15,15 @@ package struct UsageSlice: Sendable, Hashable {
     }
 }
 
-/// Counts slices of usage from the log, up to the ledger's positions; one state for each.
+/// What was used in a slice, by the canonical text of dimension values.
+package struct SliceUsage: Sendable {
+    package var byDimensions: [String: UsageState]
+    package init(byDimensions: [String: UsageState] = [:]) { self.byDimensions = byDimensions }
+}
+
+/// Counts slices of usage from the log, up to the ledger's positions; one for each.
 package typealias SliceRecount =
-    @Sendable (CatalogSnapshot, [UsageSlice]) throws(LedgerError) -> [UsageState]
+    @Sendable (CatalogSnapshot, [UsageSlice]) throws(LedgerError) -> [SliceUsage]
 
 /// Counts slices with a replay of the log.
 ///
@@ -36,14 +42,15 @@ package enum SliceRecounting {
             for slice in slices { cuts.formUnion([slice.period.start, slice.period.end]) }
             let recount = LogRecount(
                 snapshot: snapshot, settings: settings, replay: replay,
-                corrected: try CorrectedEvents(queries, hash: snapshot.hash), cuts: Array(cuts))
+                corrected: try CorrectedEvents(queries, hash: snapshot.hash), cuts: Array(cuts),
+                sets: try DimensionSets(queries))
             let positions = try queries.positions()
             let sums = SliceSums(slices, recount.segments)
             do throws(EventLogError) {
                 try recount.runTail(
                     since: first, upTo: positions, lender: pipeline, restart: { sums.restart() }
-                ) { fold, _ in sums.add(fold) }
-                return sums.states
+                ) { fold, names in sums.add(fold, names) }
+                return sums.usage
             } catch {
                 throw .unreadable(error)
             }
@@ -58,12 +65,12 @@ package enum SliceRecounting {
         private let slices: [UsageSlice]
         private let segments: Segments
         private var indexes: [Owned: [Int]] = [:]
-        private(set) var states: [UsageState]
+        private(set) var usage: [SliceUsage]
 
         init(_ slices: [UsageSlice], _ segments: Segments) {
             self.slices = slices
             self.segments = segments
-            states = slices.map { _ in UsageState() }
+            usage = slices.map { _ in SliceUsage() }
             for (index, slice) in slices.enumerated() {
                 guard let customer = segments.snapshot.customerIndex(slice.customer),
                     let meter = segments.snapshot.meterIndex(slice.meter)
@@ -72,24 +79,31 @@ package enum SliceRecounting {
             }
         }
 
-        func restart() { states = slices.map { _ in UsageState() } }
+        func restart() { usage = slices.map { _ in SliceUsage() } }
 
-        func add(_ fold: PartitionFold) {
-            add(fold.fold.cells, isRemoved: false)
+        func add(_ fold: PartitionFold, _ names: borrowing DimensionNames) {
+            add(fold.fold.cells, names, isRemoved: false)
             for correction in fold.corrections {
-                if let removed = correction.removed { add(removed.fold.cells, isRemoved: true) }
-                if let added = correction.added { add(added.fold.cells, isRemoved: false) }
+                if let removed = correction.removed {
+                    add(removed.fold.cells, names, isRemoved: true)
+                }
+                if let added = correction.added {
+                    add(added.fold.cells, names, isRemoved: false)
+                }
             }
         }
 
         /// Cells straddle no slice's bounds, so where a cell starts tells where all of it lies.
-        private func add(_ cells: [FoldCell], isRemoved: Bool) {
+        private func add(
+            _ cells: [FoldCell], _ names: borrowing DimensionNames, isRemoved: Bool
+        ) {
             for cell in cells {
+                let dimensions = names.text(cell.key.dimensions)
                 let at = Timestamp(microseconds: cell.key.segmentStart)
                 segments.snapshot.lineage(of: Int(cell.key.customer), at: at) { owner, _ in
                     let owned = Owned(customer: owner.number, meter: Int(cell.key.meter))
                     for index in indexes[owned] ?? [] where slices[index].period.contains(at) {
-                        states[index].merge(
+                        usage[index].byDimensions[dimensions, default: UsageState()].merge(
                             isRemoved ? cell.state.negated : cell.state, cell.aggregation)
                     }
                 }

@@ -5,9 +5,8 @@ package import MeteringPorts
 /// Answers questions about recorded usage from the ledger.
 package final class UsageReports: UsageReporting {
     package typealias NearLimitPage =
-        @Sendable (_ over: Int64, _ limit: Int, _ cursor: String?) throws(QueryError) -> (
-            entries: [NearLimitEntry], next: String?
-        )
+        @Sendable (_ over: Int64, _ filter: NearLimitFilter, _ limit: Int, _ cursor: String?)
+        throws(QueryError) -> (entries: [NearLimitEntry], next: String?)
 
     private let queries: any LedgerQueries
     private let catalog: CurrentCatalog
@@ -29,36 +28,28 @@ package final class UsageReports: UsageReporting {
         self.completeTo = completeTo
     }
 
-    package func usage(
-        customer: CustomerID, feature: String, from: Timestamp?, to: Timestamp?,
-        window: UsageWindow, groupBy: [String]
-    ) throws(QueryError) -> UsageReport {
+    package func usage(_ query: UsageQuery) throws(QueryError) -> UsageReport {
         let snapshot = catalog.load()
-        guard let index = snapshot.liveCustomer(customer) else {
-            throw QueryError(code: .notFound, message: "no customer \(customer)")
+        guard let index = snapshot.liveCustomer(query.customer) else {
+            throw QueryError(code: .notFound, message: "no customer \(query.customer)")
         }
         let zone = snapshot.customer(index).zone
-        let (meter, key) = try resolve(feature, snapshot)
-        let unknown = groupBy.filter { name in !meter.groupBy.contains { $0.name == name } }
-        if let name = unknown.first {
-            throw QueryError(
-                code: .invalid,
-                message: "meter \(meter.key) has no dimension \(name); it has "
-                    + (meter.groupBy.isEmpty
-                        ? "none" : meter.groupBy.map(\.name).joined(separator: ", ")))
+        let (meter, key) = try resolve(query.feature, snapshot)
+        let reading = try UsageReading(query, meter, zone: zone, now: clock.now())
+        let kept: RollupsKept
+        let page: (windows: [UsageReport.Window], next: String?)
+        do throws(LedgerError) {
+            page = try reading.page(queries, try queries.rollupsKept())
+            // After the reading: what was dropped meanwhile must not look like no usage.
+            kept = try queries.rollupsKept()
+        } catch {
+            throw QueryError(code: .unavailable, message: error.message)
         }
-        let now = clock.now()
-        let end = to ?? now.adding(seconds: 1)
-        let start = from ?? Self.rule(.month).period(containing: now, zone: zone).start
-        guard start < end else {
-            throw QueryError(code: .invalid, message: "from must be before to")
-        }
-        let stored = try rows(customer, meter.key, window, start, end, zone)
+        try reading.check(kept)
         return UsageReport(
-            customer: customer, feature: key, meter: meter.key, unit: meter.unit,
-            scale: meter.scale, window: window.rawValue, timeZone: zone.name,
-            usageCompleteTo: completeTo(),
-            windows: Self.windows(stored, meter, window, zone, groupBy))
+            customer: query.customer, feature: key, meter: meter.key, unit: meter.unit,
+            scale: meter.scale, window: query.window.rawValue, timeZone: zone.name,
+            usageCompleteTo: completeTo(), windows: page.windows, next: page.next)
     }
 
     private func resolve(
@@ -80,68 +71,10 @@ package final class UsageReports: UsageReporting {
         return (snapshot.meters[index], feature.key)
     }
 
-    private func rows(
-        _ customer: CustomerID, _ meter: MeterKey, _ window: UsageWindow, _ start: Timestamp,
-        _ end: Timestamp, _ zone: TimeZoneRules
-    ) throws(QueryError) -> [StoredRollup] {
-        // Whole windows: the one that `start` lies in counts in full.
-        let unit: PeriodUnit = window == .hour ? .hour : .day
-        let aligned =
-            window == .hour
-            ? Segments.hour(start).start
-            : Self.rule(unit).period(containing: start, zone: zone).start
-        do throws(LedgerError) {
-            return try queries.rollups(
-                RollupQuery(
-                    customer: customer, meter: meter, window: window == .hour ? .hour : .day,
-                    from: aligned, to: end))
-        } catch {
-            throw QueryError(code: .unavailable, message: error.message)
-        }
-    }
-
-    private static func windows(
-        _ stored: [StoredRollup], _ meter: MeterDefinition, _ window: UsageWindow,
-        _ zone: TimeZoneRules, _ groupBy: [String]
-    ) -> [UsageReport.Window] {
-        struct Key: Hashable {
-            var period: Period
-            var group: [String: String]
-        }
-        var merged: [Key: UsageState] = [:]
-        for row in stored {
-            let period: Period
-            switch window {
-            case .hour: period = Segments.hour(row.start)
-            case .day: period = rule(.day).period(containing: row.start, zone: zone)
-            case .month: period = rule(.month).period(containing: row.start, zone: zone)
-            }
-            let values = groupBy.isEmpty ? [:] : DimensionText.parse(row.dimensions)
-            var group: [String: String] = [:]
-            for name in groupBy { group[name] = values[name] ?? "" }
-            merged[Key(period: period, group: group), default: UsageState()]
-                .merge(row.state, meter.aggregation)
-        }
-        return merged.map { key, state in
-            UsageReport.Window(
-                start: key.period.start, end: key.period.end,
-                value: state.reading(meter.aggregation), count: state.count, group: key.group)
-        }
-        .sorted {
-            if $0.start != $1.start { return $0.start < $1.start }
-            return $0.group.sorted { $0.key < $1.key }.map(\.value).joined(separator: "\u{1}")
-                < $1.group.sorted { $0.key < $1.key }.map(\.value).joined(separator: "\u{1}")
-        }
-    }
-
-    private static func rule(_ unit: PeriodUnit) -> PeriodRule {
-        PeriodRule(unit: unit, anchor: .calendar)
-    }
-
     package func nearLimit(
-        overBasisPoints: Int64, limit: Int, cursor: String?
+        overBasisPoints: Int64, filter: NearLimitFilter, limit: Int, cursor: String?
     ) throws(QueryError) -> (entries: [NearLimitEntry], next: String?) {
-        try nearLimitPage(overBasisPoints, limit, cursor)
+        try nearLimitPage(overBasisPoints, filter, limit, cursor)
     }
 
     package func alerts(

@@ -12,7 +12,8 @@ struct TollgateClientCommands {
             MigrateCommand.self, SeatsCommand.self, AdjustmentsCommand.self,
             CustomersCommand.self, KeysCommand.self, AuditCommand.self, TokenCommand.self,
             StatementCommand.self, StatementsCommand.self, BillingCommand.self,
-            ExportsCommand.self, EndpointsCommand.self,
+            ExportsCommand.self, EndpointsCommand.self, SignalsCommand.self,
+            SimulatePlanCommand.self,
         ]
     }
 }

@@ -10,7 +10,7 @@ enum BackgroundWork {
     static func start(
         control: ControlParts, following: ContractFollowing, gate: QuotaGate,
         shared: SharedCounterSync?, recorder: EventRecorder, alerts: AlertingParts,
-        logger: Logger
+        signals: SignalParts, logger: Logger
     ) -> [Task<Void, Never>] {
         var tasks = [
             Task {
@@ -19,6 +19,7 @@ enum BackgroundWork {
                     try? await Task.sleep(for: .seconds(1))
                 }
             },
+            Task { await signals.signals.run() },
             Task { await control.engine.follow() },
             Task {
                 await control.engine.watchBoundaries { await following.boundaryPassed($0, $1) }

@@ -31,6 +31,9 @@ struct Configuration: Sendable {
     var dedupeDays: Int64 = 35
     /// How long a period stays open for late events after its end, and a month before it is closed.
     var billingGraceHours: Int64 = 72
+    var rollupHoursDays: Int64 = 400
+    /// 0: for ever.
+    var rollupDaysDays: Int64 = 1_100
     var exports = ExportConfiguration()
 
     struct HostPort: Sendable, Hashable, CustomStringConvertible {
@@ -130,6 +133,7 @@ struct ServeOptions: ParsableArguments {
     @Option(help: "Days an event id is remembered for.") var dedupeDays: Int64?
     @Option(help: "Hours that months stay open for late events before they are closed; 72.")
     var billingGraceHours: Int64?
+    @OptionGroup var rollups: RollupOptions
     @OptionGroup var exports: ExportFlags
     // Accepted only to say that they are planned; hidden, so that help promises nothing.
     @Option(help: ArgumentHelp("Not in this version: gRPC for Envoy.", visibility: .hidden))
@@ -194,6 +198,8 @@ struct ServeOptions: ParsableArguments {
             }
             result.billingGraceHours = hours
         }
+        try rollups.resolve(into: &result, value)
+        result.kafkaProperties = try file.takeProperties("kafka-properties")
         result.exports = try exports.resolve(value)
         result.kafkaProperties = try allKafkaProperties(&file, environment)
         try file.requireEmpty()

@@ -25,7 +25,7 @@ enum CustomerTree {
     }
 
     /// `acme` of `acme#sandbox`.
-    private static func base(_ id: CustomerID) -> CustomerID {
+    static func base(_ id: CustomerID) -> CustomerID {
         for environment in Environment.allCases where environment != .production {
             let suffix = "#" + environment.rawValue
             if id.rawValue.hasSuffix(suffix) {
@@ -54,6 +54,54 @@ enum AuditHead {
             body: try signer.sign(
                 sequence: last?.change.sequence ?? 0,
                 hash: last?.hash ?? [UInt8](repeating: 0, count: 32), at: clock.now()))
+    }
+}
+
+/// Whose a subject was: what the profiles on record said then.
+struct SubjectHistory: Sendable {
+    let store: SQLCatalog
+    let current: CurrentCatalog
+
+    /// The present owner is asked first; all others only when the subject was somebody else's.
+    /// - Returns: nil when it was nobody's.
+    func owner(
+        of subject: SubjectID, at instant: Timestamp
+    ) throws(ControlProblem) -> CustomerID? {
+        do throws(ControlStoreError) {
+            if let owner = CustomerTree.owner(of: subject, current.load()),
+                try store.record(.customer, CustomerTree.base(owner).rawValue)
+                    .flatMap({ Self.environment(of: subject, in: $0, at: instant) }) != nil
+            {
+                return owner
+            }
+            var found: CustomerID?
+            try store.scanContracts { customer, records in
+                guard found == nil, let profile = records.first(where: { $0.kind == .customer }),
+                    let environment = Self.environment(of: subject, in: profile, at: instant)
+                else { return }
+                found =
+                    environment == .production
+                    ? customer : CustomerID("\(customer.rawValue)#\(environment.rawValue)")
+            }
+            return found
+        } catch {
+            throw ControlProblem(.unavailable, "unavailable", error.message)
+        }
+    }
+
+    /// Nil when the profile did not list the subject.
+    private static func environment(
+        of subject: SubjectID, in profile: RecordHistory, at instant: Timestamp
+    ) -> Environment? {
+        // A subject is somebody's from the record's beginning on, as events that came before it
+        // were counted when the record came.
+        let step = profile.steps.last { $0.from <= instant } ?? profile.steps.first
+        for listed in step?.document?["subjects"]?.elements ?? [] {
+            let id = listed.text ?? listed["id"]?.text
+            guard let id, id.utf8.elementsEqual(subject.rawValue.utf8) else { continue }
+            return listed["environment"]?.text.flatMap(Environment.init) ?? .production
+        }
+        return nil
     }
 }
 
@@ -103,6 +151,11 @@ enum AdjustmentPage {
             ]))
     }
 
+    private static func cause(_ adjustment: Adjustment) -> String {
+        if adjustment.correction != nil { return "correction" }
+        return adjustment.cause == nil ? "late_usage" : "contract_change"
+    }
+
     private static func document(_ adjustment: Adjustment) -> MeteringModel.JSONValue {
         let scale = adjustment.cause?.scale ?? 0
         func units(_ value: Int64) -> MeteringModel.JSONValue {
@@ -120,8 +173,15 @@ enum AdjustmentPage {
             ]),
             "events": .integer(adjustment.count), "value": units(adjustment.value),
             "recorded_at": .string(adjustment.recordedAt.rfc3339()),
-            "cause": .string(adjustment.cause == nil ? "late_usage" : "contract_change"),
+            "cause": .string(cause(adjustment)),
         ]
+        if let correction = adjustment.correction {
+            members["correction"] = .object([
+                "id": .string(correction.id), "action": .string(correction.action.rawValue),
+                "source": .string(correction.source), "event_id": .string(correction.eventID),
+                "reason": .string(correction.reason),
+            ])
+        }
         if let cause = adjustment.cause {
             members["request_id"] = .string(cause.requestID)
             members["feature"] = .string(cause.feature.rawValue)

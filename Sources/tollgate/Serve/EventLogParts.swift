@@ -50,4 +50,14 @@ final class JournalReplay: LogReplay {
         defer { reader.close() }
         try reader.replay(from: offsets[0] ?? 0, body)
     }
+
+    func scan(
+        from offsets: [Int32: Int64],
+        _ body: (LogRecordInfo, _ headers: RawSpan, _ value: RawSpan) -> Bool
+    ) throws(EventLogError) {
+        guard let first = offsets[0] else { return }
+        let reader = try journal.makeReader()
+        defer { reader.close() }
+        try reader.scan(from: first, body)
+    }
 }

@@ -66,10 +66,35 @@ final class KafkaReplay: LogReplay {
     func replay(
         _ body: (LogRecordInfo, _ headers: RawSpan, _ value: RawSpan) -> Void
     ) throws(EventLogError) {
+        try withReader { (reader) throws(EventLogError) in _ = try reader.replay(body) }
+    }
+
+    func replay(
+        from offsets: [Int32: Int64],
+        _ body: (LogRecordInfo, _ headers: RawSpan, _ value: RawSpan) -> Void
+    ) throws(EventLogError) {
+        try scan(from: offsets) { info, headers, value in
+            body(info, headers, value)
+            return true
+        }
+    }
+
+    func scan(
+        from offsets: [Int32: Int64],
+        _ body: (LogRecordInfo, _ headers: RawSpan, _ value: RawSpan) -> Bool
+    ) throws(EventLogError) {
+        try withReader { (reader) throws(EventLogError) in
+            _ = try reader.scan(from: offsets, body)
+        }
+    }
+
+    private func withReader(
+        _ body: (KafkaEventReader) throws(EventLogError) -> Void
+    ) throws(EventLogError) {
         let reader = try KafkaEventReader(
             brokers: brokers, topic: topic, group: group, properties: properties, logger: logger)
         defer { reader.close() }
-        _ = try reader.replay(body)
+        try body(reader)
     }
 }
 

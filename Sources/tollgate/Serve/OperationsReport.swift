@@ -96,10 +96,19 @@ final class OperationsReport: OperationsStatus {
                 "tollgate_events_rejected_total", "Events set aside, by reason.",
                 [("reason", reason)], count)
         }
+        for (meter, count) in counters.dimensionOverflowsByMeter() {
+            text.counter(
+                "tollgate_dimension_overflow_total",
+                "Events whose dimension values count as __other__, because their meter has met its "
+                    + "max_groups this month.", [("meter", meter)], count)
+        }
         text.counter(
             "tollgate_events_conflicting_total",
             "Duplicates whose content differed from the first; the first one counts.", [],
             counters.conflicts.value)
+        text.counter(
+            "tollgate_event_corrections_total", "Corrections of single events read from the log.",
+            [], counters.corrections.value)
         text.counter(
             "tollgate_ledger_commits_total", "Ledger transactions.", [], counters.commits.value)
         text.counter(

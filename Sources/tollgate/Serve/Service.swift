@@ -53,8 +53,7 @@ final class Service: Sendable {
         core.operations.setServing(true)
         let background = BackgroundWork.start(
             control: stores.control, following: following, gate: core.gate, shared: stores.shared,
-            recorder: core.recorder,
-            alerts: stores.alerts, logger: logger)
+            recorder: core.recorder, alerts: stores.alerts, signals: core.signals, logger: logger)
         let addresses =
             "http=\(Configuration.HostPort(host: api.host, port: api.port)) "
             + "admin=\(Configuration.HostPort(host: admin.host, port: admin.port))"
@@ -62,8 +61,8 @@ final class Service: Sendable {
             parts: Parts(
                 ledger: stores.ledger, control: stores.control, billing: stores.billing,
                 log: stores.log, alerts: stores.alerts, exports: core.exports,
-                pipeline: core.pipeline, gate: core.gate,
-                shared: stores.shared, http: http, operations: core.operations,
+                pipeline: core.pipeline, gate: core.gate, shared: stores.shared, http: http,
+                operations: core.operations,
                 background: background + core.billing.start() + core.exports.start()),
             addresses: addresses)
     }

@@ -16,7 +16,9 @@ struct ServiceCore: Sendable {
     let pipeline: MeteringPipeline
     let gate: QuotaGate
     let recorder: EventRecorder
+    let corrector: EventCorrector
     let reports: UsageReports
+    let signals: SignalParts
     let operations: OperationsReport
     let billing: BillingParts
     let exports: ExportParts
@@ -35,6 +37,8 @@ struct ServiceCore: Sendable {
         settings.dedupeWindowSeconds = configuration.dedupeDays * 86_400
         settings.maximumAgeSeconds = configuration.dedupeDays * 86_400
         settings.closingGraceSeconds = configuration.billingGraceHours * 3_600
+        settings.hourRollupSeconds = configuration.rollupHoursDays * 86_400
+        settings.dayRollupSeconds = configuration.rollupDaysDays * 86_400
         self.settings = settings
         board = CounterBoard(
             catalog: catalog, queries: ledger, minimumCapacity: catalog.load().customerCount)
@@ -47,8 +51,11 @@ struct ServiceCore: Sendable {
         let pipeline = unsafe MeteringPipeline(
             reader: log.reader, ledger: ledger, queries: ledger, catalog: catalog,
             observer: tracker, settings: settings, counters: counters, instance: instance,
-            clock: clock, logger: logger, limit: limits.rule(in: nil))
+            clock: clock, logger: logger, outbox: stores.alerts.outbox,
+            limit: limits.rule(in: nil),
+            corrections: CorrectionSupport(ledger: ledger, replay: log.replay))
         self.pipeline = pipeline
+        corrector = Self.corrector(stores, settings)
         let gate = QuotaGate(
             board: board, book: IdempotencyBook(), writer: log.writer, queries: ledger,
             shared: stores.shared, seats: stores.control.engine.seats, clock: clock,
@@ -58,6 +65,14 @@ struct ServiceCore: Sendable {
         recorder = EventRecorder(
             writer: log.writer, queries: ledger, control: ledger, catalog: catalog,
             settings: settings, clock: clock)
+        let signals = SignalParts(
+            stores, limit: limits.rule(in: nil),
+            nearLimit: { over, limit, cursor throws(QueryError) in
+                try index.page(
+                    overBasisPoints: over, limit: limit, cursor: cursor, now: clock.now())
+            }, cumulative: CutUsage(queries: ledger, catalog: catalog),
+            outbox: stores.alerts.outbox, logger: logger)
+        self.signals = signals
         reports = UsageReports(
             queries: ledger, catalog: catalog,
             reconciler: Reconciler(
@@ -65,9 +80,12 @@ struct ServiceCore: Sendable {
                 settings: settings, shared: stores.shared?.store, logger: logger,
                 counterReading: { gate.settledUsage(customer: $0, feature: $1, period: $2) }),
             clock: clock,
-            nearLimit: { over, limit, cursor throws(QueryError) in
-                try index.page(
-                    overBasisPoints: over, limit: limit, cursor: cursor, now: clock.now())
+            nearLimit: { over, filter, limit, cursor throws(QueryError) in
+                var page = try index.page(
+                    overBasisPoints: over, filter: filter, limit: limit, cursor: cursor,
+                    now: clock.now())
+                page.entries = signals.signals.refined(page.entries)
+                return page
             },
             completeTo: { pipeline.completeTo })
         billing = BillingParts(
@@ -81,6 +99,22 @@ struct ServiceCore: Sendable {
             alerts: stores.alerts, exports: exports)
     }
 
+    private static func corrector(
+        _ stores: Stores, _ settings: MeteringSettings
+    ) -> EventCorrector {
+        let access = stores.control.access
+        let history = SubjectHistory(
+            store: stores.control.store, current: stores.control.engine.current)
+        return EventCorrector(
+            EventCorrector.Parts(
+                writer: stores.log.writer, replay: stores.log.replay, queries: stores.ledger,
+                catalog: stores.control.engine.current, records: stores.control.engine,
+                isInTree: { access.isInTree($0, of: $1) },
+                owner: { (subject, instant) throws(ControlProblem) in
+                    try history.owner(of: subject, at: instant)
+                }, clock: stores.clock), settings: settings)
+    }
+
     func makeHTTPServer(_ configuration: Configuration) throws -> HTTPServer {
         var options = HTTPOptions(
             clock: stores.clock,
@@ -90,12 +124,17 @@ struct ServiceCore: Sendable {
         }
         options.rateLimitPerSecond = configuration.rateLimit
         options.checkRateLimitPerSecond = configuration.checkRateLimit ?? 0
-        let services = HTTPServices(
+        var services = HTTPServices(
             gate: gate, ingest: recorder, reporting: reports, catalog: stores.control.catalog,
             control: stores.control.service(gate: gate, ledger: stores.ledger),
-            billing: billing.service, exports: exports.service, alerts: stores.alerts.desk,
             access: stores.control.access, operations: operations, tail: pipeline.tail,
             logger: logger)
+        services.corrections = corrector
+        services.billing = billing.service
+        services.exports = exports.service
+        services.alerts = stores.alerts.desk
+        services.signals = signals.signals
+        services.simulation = signals.simulation
         return HTTPServer(services: services, options: options)
     }
 

@@ -40,8 +40,7 @@ struct Stores: Sendable {
         let shared = try await openShared(configuration, clock: clock, logger: logger)
         return Stores(
             clock: clock, ledger: ledger, control: control, billing: billing, log: log,
-            alerts: alerts,
-            shared: shared)
+            alerts: alerts, shared: shared)
     }
 
     private static func openShared(

@@ -9,9 +9,15 @@ final class FaultyStore: BillingStore {
     let base: any BillingStore
     private let failsAt: Int
     private let moment: Moment
+    /// Told of every closing that was written.
+    private let closed: @Sendable () -> Void
     private let count = Mutex(0)
 
-    init(_ base: any BillingStore, failsAt: Int, _ moment: Moment) {
+    init(
+        _ base: any BillingStore, failsAt: Int = .max, _ moment: Moment = .after,
+        closed: @escaping @Sendable () -> Void = {}
+    ) {
+        self.closed = closed
         self.base = base
         self.failsAt = failsAt
         self.moment = moment
@@ -35,7 +41,9 @@ final class FaultyStore: BillingStore {
     }
 
     func close(_ closings: [StatementClosing]) throws(BillingStoreError) -> [ClosedStatement?] {
-        try write { () throws(BillingStoreError) in try base.close(closings) }
+        let written = try write { () throws(BillingStoreError) in try base.close(closings) }
+        closed()
+        return written
     }
     func settle(_ settlement: MonthSettlement) throws(BillingStoreError) {
         try write { () throws(BillingStoreError) in try base.settle(settlement) }

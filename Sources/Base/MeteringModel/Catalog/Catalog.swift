@@ -47,6 +47,10 @@ public struct MeterDefinition: Hashable, Sendable {
     public var filters: [MeterFilter]
     /// Whether values below zero are counted or dead-lettered.
     public var allowsNegative: Bool
+    /// How many sets of dimension values are kept apart in a month; further ones count together.
+    public var groupsMax: Int
+
+    public static let groupsMaxUsual = 10_000
 
     public struct Dimension: Hashable, Sendable {
         public var name: String
@@ -60,7 +64,7 @@ public struct MeterDefinition: Hashable, Sendable {
     public init(
         key: MeterKey, eventType: String, aggregation: Aggregation, value: ValuePath? = nil,
         unit: String = "", scale: Int = 0, groupBy: [Dimension] = [], filters: [MeterFilter] = [],
-        allowsNegative: Bool = false
+        allowsNegative: Bool = false, groupsMax: Int = groupsMaxUsual
     ) {
         self.key = key
         self.eventType = eventType
@@ -71,6 +75,7 @@ public struct MeterDefinition: Hashable, Sendable {
         self.groupBy = groupBy
         self.filters = filters
         self.allowsNegative = allowsNegative
+        self.groupsMax = groupsMax
     }
 }
 

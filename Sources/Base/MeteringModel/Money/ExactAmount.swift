@@ -63,6 +63,9 @@ public struct ExactAmount: Hashable, Sendable {
 
     /// Nil when it does not fit.
     public func adding(_ other: ExactAmount) -> ExactAmount? {
+        if denominator == 1, other.denominator == 1 {
+            return numerator.adding(other.numerator).map { ExactAmount($0) }
+        }
         let divisor = Int64(Self.commonDivisor(UInt128(denominator), UInt128(other.denominator)))
         let (shared, isOver) = (denominator / divisor)
             .multipliedReportingOverflow(by: other.denominator)
@@ -111,7 +114,8 @@ public struct ExactAmount: Hashable, Sendable {
             for _ in places..<numerator.scale { unit *= 10 }
             (magnitude, rest) = magnitude.quotientAndRemainder(dividingBy: unit)
         }
-        let (quotient, remainder) = magnitude.quotientAndRemainder(dividingBy: divisor)
+        let (quotient, remainder) =
+            divisor == 1 ? (magnitude, 0) : magnitude.quotientAndRemainder(dividingBy: divisor)
         let isUp =
             switch rule {
             case .down: false

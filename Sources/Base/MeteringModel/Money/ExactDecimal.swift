@@ -14,15 +14,28 @@ public struct ExactDecimal: Hashable, Sendable {
     /// - Parameter scale: 0 to `scaleMax`.
     public init(units: Int128, scale: Int) {
         precondition((0...Self.scaleMax).contains(scale), "a scale is 0 to \(Self.scaleMax)")
-        var (mantissa, scale) = (units, scale)
+        if let short = Int64(exactly: units) {
+            // Nearly all amounts: division of 64 bits is many times faster.
+            let (mantissa, places) = Self.normal(short, scale)
+            self.mantissa = Int128(mantissa)
+            self.scale = places
+        } else {
+            (mantissa, self.scale) = Self.normal(units, scale)
+        }
+    }
+
+    @inline(__always)
+    private static func normal<Value: FixedWidthInteger>(
+        _ value: Value, _ scale: Int
+    ) -> (Value, Int) {
+        var (value, scale) = (value, scale)
         while scale > 0 {
-            let (quotient, remainder) = mantissa.quotientAndRemainder(dividingBy: 10)
+            let (quotient, remainder) = value.quotientAndRemainder(dividingBy: 10)
             if remainder != 0 { break }
-            mantissa = quotient
+            value = quotient
             scale -= 1
         }
-        self.mantissa = mantissa
-        self.scale = scale
+        return (value, scale)
     }
 
     /// Parses `-12`, `0.000002`, `1e-6`; whole text, no spaces, no `+`. Nil when it is not a number,

@@ -26,6 +26,8 @@ extension RecordCodec {
                         }
                     ) { first, _ in first }),
             "allow_negative": meter.allowsNegative ? .bool(true) : nil,
+            "max_groups": meter.groupsMax == MeterDefinition.groupsMaxUsual
+                ? nil : .integer(meter.groupsMax),
         ])
     }
 

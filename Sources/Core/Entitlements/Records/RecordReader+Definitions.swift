@@ -32,11 +32,15 @@ extension RecordReader {
         meter.groupBy.sort { $0.name < $1.name }
         meter.filters = filters(in: &members)
         meter.allowsNegative = flag("allow_negative", in: &members, default: false)
+        // Bounds are checked when the catalog is compiled, as for the scale.
+        meter.groupsMax = integer(
+            "max_groups", in: &members, -1_000...1_000_000_000,
+            default: MeterDefinition.groupsMaxUsual)
         close(
             members,
             known: [
                 "key", "event_type", "aggregation", "value", "unit", "scale", "group_by", "filters",
-                "allow_negative",
+                "allow_negative", "max_groups",
             ])
         return meter
     }

@@ -24,6 +24,9 @@ enum OpenAPIExamples {
         "Question": Body(
             example: #"{"subject":"key_40","feature":"api_calls","quantity":1,"ttl_seconds":60}"#),
         "Commit": Body(example: #"{"quantity":1}"#),
+        "SignalSnooze": Body(required: ["until"], example: #"{"until":"next_threshold"}"#),
+        "SignalOwner": Body(required: ["owner"], example: #"{"owner":"kim"}"#),
+        "SignalNote": Body(required: ["text"], example: #"{"text":"Called; wants business."}"#),
         "Event": Body(example: event),
         "Events": Body(example: "[\(event)]"),
         "EventOrEvents": Body(example: event),

@@ -5,7 +5,7 @@ enum OpenAPISchemas {
         "{"
         + [
             questions, decisions, events, reports, control, definitions, prices, records, access,
-            billing, exports, alertEndpoints,
+            corrections, billing, exports, alertEndpoints, signals,
         ].joined(separator: ",") + "}"
 
     private static let questions = #"""
@@ -153,7 +153,7 @@ enum OpenAPISchemas {
           "properties":{"customer":{"type":"string"},"feature":{"type":["string","null"]},
             "meter":{"type":"string"},"window":{"type":"string"},"unit":{"type":"string"},
             "time_zone":{"type":"string"},"usage_complete_to":{"type":["string","null"]},
-            "windows":{"type":"array","items":{"type":"object",
+            "next":{"type":["string","null"]},"windows":{"type":"array","items":{"type":"object",
               "required":["start","end","value","count","group"],"properties":{
                 "start":{"type":["string","null"]},"end":{"type":["string","null"]},
                 "value":{"type":"string"},"count":{"type":"integer"},
@@ -162,10 +162,14 @@ enum OpenAPISchemas {
           "next":{"type":["string","null"]},"entries":{"type":"array","items":{
             "type":"object","required":["customer","feature","plan","used","limit","share"],
             "properties":{"customer":{"type":"string"},"feature":{"type":"string"},
-              "plan":{"type":"string"},"used":{"$ref":"#/components/schemas/Quantity"},
+              "plan":{"type":"string"},"owner":{"type":["string","null"]},
+              "used":{"$ref":"#/components/schemas/Quantity"},
               "limit":{"$ref":"#/components/schemas/Quantity"},"share":{"type":"string"},
               "enforcement":{"type":"string"},"period":{"$ref":"#/components/schemas/Period"},
-              "projected_exhaustion":{"type":["string","null"]}}}}}},
+              "projected_exhaustion":{"type":["string","null"]},
+              "projected_earliest":{"type":["string","null"]},
+              "projected_latest":{"type":["string","null"],
+                "description":"Null: it may not be reached in this period."}}}}}},
         "Alerts":{"type":"object","required":["alerts","next"],"properties":{
           "next":{"type":["string","null"]},"alerts":{"type":"array","items":{"type":"object",
             "required":["id","customer","feature","meter","threshold","crossed_at"],"properties":{

@@ -67,12 +67,15 @@ struct CustomerRoutes: Sendable {
         let from = try query.time("from")
         let to = try query.time("to")
         if let from, let to, from >= to { throw .invalid("to", "to must be later than from") }
-        let groupBy = query.list("group_by")
+        let limit = try query.integer(
+            "limit", in: 1...UsageQuery.limitMax, default: UsageQuery.limitMax)
+        let question = UsageQuery(
+            customer: request.customer, feature: feature, from: from, to: to, window: window,
+            groupBy: query.list("group_by"), filters: query.list("filter"), limit: limit,
+            cursor: try query.text("cursor"))
         let report: UsageReport
         do throws(QueryError) {
-            report = try reporting.usage(
-                customer: request.customer, feature: feature,
-                from: from, to: to, window: window, groupBy: groupBy)
+            report = try reporting.usage(question)
         } catch {
             throw Problem(error)
         }
@@ -109,6 +112,7 @@ struct CustomerRoutes: Sendable {
                     }
                 }
             }
+            writer.member("\"next\":", report.next)
         }
     }
 }

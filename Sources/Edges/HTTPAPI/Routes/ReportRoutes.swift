@@ -54,10 +54,16 @@ struct ReportRoutes: Sendable {
         }
         let limit = try query.integer("limit", in: Self.pageSizes, default: 50)
         let cursor = try query.text("cursor")
+        let filter = NearLimitFilter(
+            customer: try query.text("customer").map { CustomerID(rawValue: $0) },
+            feature: try query.text("feature").map { FeatureKey(rawValue: $0) },
+            plan: try query.text("plan").map { PlanKey(rawValue: $0) },
+            owner: try query.text("owner"))
+        if let customer = filter.customer { try trees.check(customer, request.principal) }
         let page = try gather(limit, cursor, for: request.principal, customer: \.customer) {
             (limit, cursor) throws(QueryError) -> Page<NearLimitEntry> in
             let page = try reporting.nearLimit(
-                overBasisPoints: over, limit: limit, cursor: cursor)
+                overBasisPoints: over, filter: filter, limit: limit, cursor: cursor)
             return Page((page.entries, page.next))
         }
         return .page("\"entries\":", page) { writer, entry in write(entry, to: &writer) }
@@ -67,6 +73,7 @@ struct ReportRoutes: Sendable {
         writer.member("\"customer\":", entry.customer.rawValue)
         writer.member("\"feature\":", entry.feature.rawValue)
         writer.member("\"plan\":", entry.plan)
+        writer.member("\"owner\":", entry.owner)
         writer.name("\"used\":")
         writer.quantity(entry.used, scale: entry.scale)
         writer.name("\"limit\":")
@@ -75,11 +82,17 @@ struct ReportRoutes: Sendable {
         writer.member("\"enforcement\":", entry.enforcement.rawValue)
         writer.name("\"period\":")
         document.period(entry.period, zone: entry.timeZone, to: &writer)
-        writer.name("\"projected_exhaustion\":")
-        if let instant = entry.projectedExhaustion {
-            document.time(instant, zone: entry.timeZone, to: &writer)
-        } else {
-            writer.null()
+        for (name, instant) in [
+            ("\"projected_exhaustion\":" as StaticString, entry.projectedExhaustion),
+            ("\"projected_earliest\":", entry.projectedEarliest),
+            ("\"projected_latest\":", entry.projectedLatest),
+        ] {
+            writer.name(name)
+            if let instant {
+                document.time(instant, zone: entry.timeZone, to: &writer)
+            } else {
+                writer.null()
+            }
         }
     }
 

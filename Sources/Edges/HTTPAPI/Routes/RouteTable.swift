@@ -14,9 +14,12 @@ enum RouteTable {
             + reports(ReportRoutes(services, options))
             + catalog(CatalogRoutes(services))
             + (services.control.map { control(ControlRoutes($0)) } ?? [])
+            + (services.corrections.map { corrections(CorrectionRoutes($0)) } ?? [])
             + (services.billing.map { billing(BillingRoutes($0)) } ?? [])
             + (services.exports.map { exports(ExportRoutes($0, services)) } ?? [])
             + (services.alerts.map { alertEndpoints(AlertEndpointRoutes($0)) } ?? [])
+            + (services.signals.map { signals(SignalRoutes($0)) } ?? [])
+            + (services.simulation.map { simulations(SimulationRoutes($0)) } ?? [])
         let document = OpenAPIDocument.json(table + [openAPI(body: "")], version: options.version)
         return table + [openAPI(body: document)]
     }
@@ -175,6 +178,15 @@ enum RouteTable {
                             name: "window", text: "Day when absent.",
                             values: ["hour", "day", "month"]),
                         .init(name: "group_by", text: "Dimensions, separated by commas."),
+                        .init(
+                            name: "filter",
+                            text: "Only usage with these dimension:value, separated by commas or "
+                                + "repeated. Values of one dimension are alternatives; dimensions "
+                                + "must all match."),
+                        .init(
+                            name: "limit", type: "integer",
+                            text: "At most so many windows, up to 10000."),
+                        paging[1],
                     ],
                     success: (200, "Usage"), problems: [400, 404, 503]),
                 handler: .asynchronous(routes.usage)),
@@ -188,7 +200,13 @@ enum RouteTable {
                 bodyLimit: .none,
                 operation: Operation(
                     id: "nearLimit", summary: "Customers by share of their limit, largest first.",
-                    parameters: [.init(name: "over", text: "Share from which on; 0.8.")] + paging,
+                    parameters: [
+                        .init(name: "over", text: "Share from which on; 0.8."),
+                        .init(name: "customer", text: "Only this one's."),
+                        .init(name: "feature", text: "Only of this feature."),
+                        .init(name: "plan", text: "Only of customers with this plan."),
+                        .init(name: "owner", text: "Only of customers with this owner."),
+                    ] + paging,
                     success: (200, "NearLimit"), problems: [400, 503]),
                 handler: .asynchronous(routes.nearLimit)),
             Route(

@@ -25,6 +25,8 @@ extension Problem {
         switch error.code {
         case .notFound: self.init(status: 404, code: "not_found", detail: error.message)
         case .invalid: self.init(status: 400, code: "invalid_request", detail: error.message)
+        case .windowNotKept:
+            self.init(status: 400, code: "window_not_kept", detail: error.message)
         case .unavailable: self = .unavailable(code: "unavailable", error.message)
         }
     }

@@ -7,14 +7,14 @@ package struct HTTPServices: Sendable {
     package var ingest: any EventIngest
     package var reporting: any UsageReporting
     package var catalog: any CatalogAdministration
-    /// Nil where there is none: its routes do not exist then.
+    /// Nil where there is none, as with those that follow: their routes do not exist then.
     package var control: (any ControlPlane)?
-    /// The same.
+    package var corrections: (any EventCorrecting)?
     package var billing: (any BillingDesk)?
-    /// The same.
     package var exports: (any ExportDesk)?
-    /// The same.
     package var alerts: (any AlertDesk)?
+    package var signals: (any SignalDesk)?
+    package var simulation: (any PlanSimulating)?
     package var access: any AccessControl
     package var operations: any OperationsStatus
     /// Nil where nothing can be watched.
@@ -24,8 +24,6 @@ package struct HTTPServices: Sendable {
     package init(
         gate: any EntitlementGate, ingest: any EventIngest, reporting: any UsageReporting,
         catalog: any CatalogAdministration, control: (any ControlPlane)? = nil,
-        billing: (any BillingDesk)? = nil, exports: (any ExportDesk)? = nil,
-        alerts: (any AlertDesk)? = nil,
         access: any AccessControl, operations: any OperationsStatus,
         tail: (any EventTailing)? = nil, logger: Logger
     ) {
@@ -34,9 +32,6 @@ package struct HTTPServices: Sendable {
         self.reporting = reporting
         self.catalog = catalog
         self.control = control
-        self.billing = billing
-        self.exports = exports
-        self.alerts = alerts
         self.access = access
         self.operations = operations
         self.tail = tail

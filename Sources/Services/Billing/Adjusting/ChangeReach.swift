@@ -29,7 +29,7 @@ struct ChangeReach {
             guard change.action == .undo else { return nil }
             whose = .all
             from = Self.start(of: change)
-        case .integration, .seat, .credential, .alertEndpoint, .signal:
+        case .integration, .seat, .credential, .alertEndpoint, .signal, .correction:
             return nil
         }
     }

@@ -32,6 +32,13 @@ struct CatalogRehearsal {
         self.zone = zone
     }
 
+    /// Without customers.
+    var definitions: Catalog {
+        var definitions = merged
+        definitions.customers = []
+        return definitions
+    }
+
     /// - Parameter problems: finds the places of issues.
     func requireSense(
         _ problems: (CatalogIssues) -> CatalogProblems

@@ -8,8 +8,8 @@ package final class CatalogService: CatalogAdministration {
     /// Setting that holds the document applied last.
     static let setting = "catalog_document"
 
-    private let engine: ControlEngine
-    private let language: CatalogLanguage
+    let engine: ControlEngine
+    let language: CatalogLanguage
 
     package init(engine: ControlEngine, language: CatalogLanguage) {
         self.engine = engine
@@ -115,9 +115,9 @@ package final class CatalogService: CatalogAdministration {
 
     // MARK: parts
 
-    private static let readContext = CommandContext(principal: .local, requestID: "")
+    static let readContext = CommandContext(principal: .local, requestID: "")
 
-    private func requireContent(_ catalog: Catalog) throws(CatalogProblems) {
+    func requireContent(_ catalog: Catalog) throws(CatalogProblems) {
         if catalog == Catalog() {
             throw CatalogProblems([
                 .init(
@@ -127,7 +127,7 @@ package final class CatalogService: CatalogAdministration {
         }
     }
 
-    private static func problems(_ problem: ControlProblem) -> CatalogProblems {
+    static func problems(_ problem: ControlProblem) -> CatalogProblems {
         CatalogProblems([.init(line: 0, column: 0, message: problem.detail)])
     }
 

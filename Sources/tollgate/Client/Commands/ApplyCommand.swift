@@ -59,7 +59,7 @@ struct ApplyCommand: ClientCommand {
         let requestID = "cli-" + UUID().uuidString.lowercased()
         request.headers = [("X-Request-Id", requestID)]
         let reply = try await client.exchange(request)
-        guard (200..<300).contains(reply.status) else { throw failure(reply) }
+        guard (200..<300).contains(reply.status) else { throw CatalogFailure.make(file, reply) }
         if connection.json { return Terminal.result(json: reply.body) }
         let answer = try client.decoded(CatalogAnswer.self, from: reply.body)
         for change in answer.changes { Terminal.result(TextTable.printable(change)) }
@@ -72,8 +72,11 @@ struct ApplyCommand: ClientCommand {
             Terminal.message("dry run: nothing applied (still \(revision))")
         }
     }
+}
 
-    private func failure(_ reply: APIReply) -> ClientFailure {
+/// What is wrong with a catalog, as FILE:LINE:COLUMN: message.
+enum CatalogFailure {
+    static func make(_ file: String, _ reply: APIReply) -> ClientFailure {
         let problem = Problem(reply)
         if problem.errors.isEmpty { return problem.failure }
         let name = file == "-" ? "stdin" : file

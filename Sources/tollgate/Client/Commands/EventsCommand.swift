@@ -3,9 +3,11 @@ import ArgumentParser
 struct EventsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "events",
-        abstract: "Send usage events, import a trace, or watch the log.",
+        abstract: "Send usage events, import a trace, watch the log, or correct single events.",
         subcommands: [
             EventsSendCommand.self, EventsImportCommand.self, EventsTailCommand.self,
+            EventsVoidCommand.self, EventsAmendCommand.self, EventsRestoreCommand.self,
+            EventsCorrectionsCommand.self,
         ])
 }
 

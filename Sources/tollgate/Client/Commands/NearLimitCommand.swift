@@ -10,12 +10,18 @@ struct NearLimitCommand: ClientCommand {
             EXAMPLES
               tollgate near-limit                     from 80 % on
               tollgate near-limit --over 1 --all      everybody at or over a limit
+              tollgate near-limit --owner mia --plan pro
 
             \(CommandExit.help)
             """)
 
     @Option(help: "Least share of the limit, 0.8 for 80 %.")
     var over = "0.8"
+
+    @Option(help: "Only this customer.") var customer: String?
+    @Option(help: "Only this feature.") var feature: String?
+    @Option(help: "Only customers with this plan.") var plan: String?
+    @Option(help: "Only customers with this owner.") var owner: String?
 
     @Option(help: "Rows of a page (1 … 1000).")
     var limit = 50
@@ -39,9 +45,14 @@ struct NearLimitCommand: ClientCommand {
     }
 
     func perform(_ client: APIClient) async throws(ClientFailure) {
+        var query: [(name: String, value: String)] = [("over", over)]
+        for (name, value) in [
+            ("customer", customer), ("feature", feature), ("plan", plan), ("owner", owner),
+        ] {
+            if let value { query.append((name, value)) }
+        }
         let pages = PageReader(
-            path: ["v1", "near-limit"], query: [("over", over)], limit: limit, cursor: cursor,
-            readsAll: all)
+            path: ["v1", "near-limit"], query: query, limit: limit, cursor: cursor, readsAll: all)
         var table = TextTable([
             ("CUSTOMER", .left), ("FEATURE", .left), ("PLAN", .left), ("USED", .right),
             ("LIMIT", .right), ("SHARE", .right), ("CAP", .left), ("CAP REACHED", .left),

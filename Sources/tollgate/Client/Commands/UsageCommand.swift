@@ -9,6 +9,7 @@ struct UsageCommand: ClientCommand {
             EXAMPLES
               tollgate usage acme --feature tokens --window day
               tollgate usage acme --feature meter:tokens --group-by model
+              tollgate usage acme --feature tokens --filter model:m1 --filter model:m2
               tollgate usage                                  totals per customer and meter
 
             \(CommandExit.help)
@@ -34,12 +35,23 @@ struct UsageCommand: ClientCommand {
     @Option(help: "Dimension to split by; may be repeated.")
     var groupBy: [String] = []
 
+    @Option(
+        help: "Only usage with this DIMENSION:VALUE; repeated, values of one are alternatives.")
+    var filter: [String] = []
+
+    @Option(help: "At most so many rows; all of them when absent.")
+    var limit: Int?
+
+    /// Rows that are asked for at once.
+    private static let pageSize = 10_000
+
     @OptionGroup var connection: ConnectionOptions
 
     func validate() throws {
         if (customer == nil) != (feature == nil) {
             throw ValidationError("A customer needs --feature, and --feature needs a customer.")
         }
+        if let limit, limit < 1 { throw ValidationError("--limit: at least 1 row.") }
     }
 
     func perform(_ client: APIClient) async throws(ClientFailure) {
@@ -50,23 +62,39 @@ struct UsageCommand: ClientCommand {
         if let from { query.append(("from", from)) }
         if let to { query.append(("to", to)) }
         if !groupBy.isEmpty { query.append(("group_by", groupBy.joined(separator: ","))) }
-        let data = try await client.answer(
-            APIRequest(.get, ["v1", "customers", customer, "usage"], query: query))
-        if connection.json { return Terminal.result(json: data) }
-        let answer = try client.decoded(UsageAnswer.self, from: data)
+        for text in filter { query.append(("filter", text)) }
+        let path = ["v1", "customers", customer, "usage"]
+        var rows: [UsageAnswer.Window] = []
+        var last: UsageAnswer?
+        var cursor: String?
+        repeat {
+            let left = limit.map { $0 - rows.count } ?? Self.pageSize
+            var page = query + [("limit", String(min(left, Self.pageSize)))]
+            if let cursor { page.append(("cursor", cursor)) }
+            let data = try await client.answer(APIRequest(.get, path, query: page))
+            let answer = try client.decoded(UsageAnswer.self, from: data)
+            if connection.json { Terminal.result(json: data) }
+            rows += answer.windows
+            last = answer
+            // A server that names the same page again would keep us here for ever.
+            cursor = answer.next == cursor ? nil : answer.next
+        } while cursor != nil && rows.count < limit ?? .max
+        if connection.json { return }
+        show(rows, unit: last?.unit)
+        if cursor != nil { Terminal.message("there are more rows than --limit") }
+        if let to = last?.usageCompleteTo { Terminal.message("complete to \(to)") }
+    }
+
+    private func show(_ rows: [UsageAnswer.Window], unit: String?) {
         var table = TextTable(
             [("START", .left), ("END", .left)] + groupBy.map { ($0.uppercased(), .left) }
-                + [("VALUE" + (answer.unit.map { " (\($0))" } ?? ""), .right)])
-        for row in answer.windows {
+                + [("VALUE" + (unit.map { " (\($0))" } ?? ""), .right)])
+        for row in rows {
             let group = groupBy.map { row.group?[$0] ?? "" }
             table.add([row.start, row.end] + group + [row.value.description])
         }
-        if table.isEmpty {
-            Terminal.message("no usage in this time")
-        } else {
-            Terminal.result(table.text)
-        }
-        if let to = answer.usageCompleteTo { Terminal.message("complete to \(to)") }
+        if table.isEmpty { return Terminal.message("no usage in this time") }
+        Terminal.result(table.text)
     }
 
     private func totals(_ client: APIClient) async throws(ClientFailure) {

@@ -110,6 +110,7 @@ struct UsageAnswer: Decodable, Sendable {
     var unit: String?
     var usageCompleteTo: String?
     var windows: [Window]
+    var next: String?
 }
 
 struct TotalsAnswer: Decodable, Sendable {

@@ -8,7 +8,8 @@ struct AdjustmentsCommand: ClientCommand {
         abstract: "Show what past-dated changes and late events did to usage already scored.",
         discussion: """
             Newest first. LIMIT and OVERAGE are shown before and after; REQUEST is the change that
-            did it, which `tollgate undo` takes back.
+            did it, which `tollgate undo` takes back, or the event that was corrected, which
+            `tollgate events restore` puts back.
 
             EXAMPLE
               tollgate adjustments acme
@@ -63,7 +64,7 @@ struct AdjustmentsCommand: ClientCommand {
             text("recorded_at"), text("cause"), text("feature"), text("meter"),
             "\(period?["start"]?.text ?? "") – \(period?["end"]?.text ?? "")",
             TextTable.grouped(text("value")), change("limit"), change("overage"),
-            text("request_id"),
+            item["correction"]?["event_id"]?.text ?? text("request_id"),
         ]
     }
 }
