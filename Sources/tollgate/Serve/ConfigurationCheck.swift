@@ -33,7 +33,8 @@ enum ConfigurationCheck {
         }
         _ = try SecretFile.read(
             configuration.stripeSecretFile, flag: "--stripe-webhook-secret-file")
-        try configuration.exports.check(kafka: configuration.kafka)
+        try configuration.exports.check(
+            kafka: configuration.kafka, rollupHoursDays: configuration.rollupHoursDays)
         if (configuration.tlsCertificate == nil) != (configuration.tlsKey == nil) {
             throw ConfigurationError(
                 "--tls-certificate and --tls-key belong together; give both or none")

@@ -13,10 +13,21 @@ struct ExportConfiguration: Sendable {
     /// Who sells and invoices, in FOCUS files.
     var issuer = "tollgate"
 
-    func check(kafka: String?) throws {
+    /// Usage is compared with what was sent from the begin of the month 35 days back on.
+    private static let hoursDaysMin: Int64 = 70
+
+    /// - Parameter rollupHoursDays: how long usage is kept by the hour. What is gone would look like
+    ///   usage that was taken back.
+    func check(kafka: String?, rollupHoursDays: Int64) throws {
         let keys = try SecretFile.read(stripeKeyFile, flag: "--stripe-secret-key-file")
         if keys.count > 1 {
             throw ConfigurationError("--stripe-secret-key-file: the file must hold one key")
+        }
+        if stripeKeyFile != nil, rollupHoursDays < Self.hoursDaysMin {
+            throw ConfigurationError(
+                "--rollup-hours-days must be \(Self.hoursDaysMin) or more with "
+                    + "--stripe-secret-key-file, not \(rollupHoursDays): what was sent is compared "
+                    + "with usage by the hour")
         }
         if statementsTopic != nil, kafka == nil {
             throw ConfigurationError("--statements-topic is a topic of --kafka; give both")

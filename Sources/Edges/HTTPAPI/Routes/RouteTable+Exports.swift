@@ -1,3 +1,4 @@
+internal import MeteringPorts
 internal import NIOHTTP1
 
 // Files of statements, and what billing systems outside were told.
