@@ -1,5 +1,6 @@
 import MeteringModel
 import MeteringPorts
+import Synchronization
 import Testing
 
 @Suite("Routes of signals and shadow plans") struct SignalRouteTests {

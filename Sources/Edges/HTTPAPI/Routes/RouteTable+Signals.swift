@@ -1,4 +1,5 @@
 internal import MeteringPorts
+internal import NIOHTTP1
 
 extension RouteTable {
     static func signals(_ routes: SignalRoutes) -> [Route] {
