@@ -92,7 +92,7 @@ struct StatementDesk {
     private static func problem(_ error: QueryError) -> ControlProblem {
         switch error.code {
         case .notFound: ControlProblem(.notFound, "not_found", error.message)
-        case .invalid: ControlProblem(.invalid, "invalid", error.message)
+        case .invalid, .windowNotKept: ControlProblem(.invalid, "invalid", error.message)
         case .unavailable: ControlProblem(.unavailable, "unavailable", error.message)
         }
     }
