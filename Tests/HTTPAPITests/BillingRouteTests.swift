@@ -1,5 +1,6 @@
 import MeteringModel
 import MeteringPorts
+import Synchronization
 import Testing
 
 @testable import HTTPAPI
