@@ -7,13 +7,20 @@ import MeteringPorts
 /// A bound inside of an hour that was no bound when the hour was counted takes hours cut anew
 /// (`HourCutting`); an hour that could not be cut counts where its rows begin.
 struct PastUsage {
-    let queries: any LedgerQueries
-    let recut: [RecutHour]
+    private struct Owned: Hashable {
+        var customer: CustomerID
+        var meter: MeterKey
+    }
+
+    private let queries: any LedgerQueries
+    private let recut: [Owned: [RecutHour]]
     private let kept: RollupsKept
 
     init(queries: any LedgerQueries, recut: [RecutHour] = []) throws(LedgerError) {
         self.queries = queries
-        self.recut = recut
+        self.recut = Dictionary(grouping: recut) {
+            Owned(customer: $0.customer, meter: $0.meter)
+        }
         kept = try queries.rollupsKept()
     }
 
@@ -36,7 +43,8 @@ struct PastUsage {
     private func rollups(_ query: RollupQuery) throws(LedgerError) -> [StoredRollup] {
         var rows = try queries.rollups(query)
         guard query.window == .hour else { return rows }
-        for hour in recut where hour.customer == query.customer && hour.meter == query.meter {
+        let owned = Owned(customer: query.customer, meter: query.meter)
+        for hour in recut[owned] ?? [] {
             rows.removeAll { hour.hour.contains($0.start) }
             rows += hour.rows.filter { query.from <= $0.start && $0.start < query.to }
         }
