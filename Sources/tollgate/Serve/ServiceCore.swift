@@ -103,7 +103,8 @@ struct ServiceCore: Sendable {
         let services = HTTPServices(
             gate: gate, ingest: recorder, reporting: reports, catalog: stores.control.catalog,
             control: stores.control.service(gate: gate, ledger: stores.ledger),
-            corrections: corrector, access: stores.control.access, operations: operations, tail: pipeline.tail,
+            corrections: corrector, access: stores.control.access, operations: operations,
+            tail: pipeline.tail,
             logger: logger)
         return HTTPServer(services: services, options: options)
     }
