@@ -18,7 +18,8 @@ final class FakeControl: ControlPlane {
     private func document(_ kind: RecordKind, _ id: String) -> JSONValue {
         switch kind {
         case .product, .meter, .feature, .plan, .addOn, .integration: .members(["key": .string(id)])
-        case .customer, .credential, .alertEndpoint, .signal, .correction: .members(["id": .string(id)])
+        case .customer, .credential, .alertEndpoint, .signal, .correction:
+            .members(["id": .string(id)])
         case .subscription, .override, .grant, .suspension, .revocation, .seat:
             .members(["id": .string(id), "customer": .string("acme")])
         }

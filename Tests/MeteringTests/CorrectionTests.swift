@@ -58,9 +58,10 @@ struct CorrectionTests {
         try await harness.use(5, at: "2026-11-21T08:00:00Z", id: "small")
         try await harness.use(70, at: "2026-11-21T10:00:00Z", id: "large")
         try await harness.use(20, at: "2026-11-21T09:00:00Z", id: "middle")
-        let whole = [
-            "count": 3, "sum": 95, "max": 70, "min": 5, "latest": 70, "unique": 3, "avg": 95,
-        ] as [String: Int64]
+        let whole =
+            [
+                "count": 3, "sum": 95, "max": 70, "min": 5, "latest": 70, "unique": 3, "avg": 95,
+            ] as [String: Int64]
         #expect(try november(harness) == whole)
 
         let void = try await harness.correct(.void, "large")
@@ -313,7 +314,9 @@ struct CorrectionTests {
                 limit: .finite(100), period: .month, thresholds: [.share(basisPoints: 8_000)],
                 enforcement: .hard))
         let service = try await EmbeddedService(folder.path, catalog, clock: clock)
-        try await service.send([Sample.event("one", tokens: "60"), Sample.event("two", tokens: "40")])
+        try await service.send([
+            Sample.event("one", tokens: "60"), Sample.event("two", tokens: "40"),
+        ])
         try await service.settle()
         #expect(try !service.check("acme", "tokens").isAllowed)
         try await correct(service, .void, "two")

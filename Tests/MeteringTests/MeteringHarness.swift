@@ -56,7 +56,8 @@ final class MeteringHarness: Sendable {
         corrector = EventCorrector(
             .init(
                 writer: journal, replay: JournalReplay(journal), queries: ledger,
-                catalog: catalog, records: records, isInTree: { $0.rawValue.hasPrefix($1.rawValue) },
+                catalog: catalog, records: records,
+                isInTree: { $0.rawValue.hasPrefix($1.rawValue) },
                 owner: { subject, _ in
                     let snapshot = catalog.load()
                     return snapshot.customerIndex(ofSubject: subject).map {

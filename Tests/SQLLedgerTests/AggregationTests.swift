@@ -65,8 +65,11 @@ struct AggregationTests {
     @Test func anEmptyStateChangesNothing() throws {
         var fixture = try LedgerFixture()
         try fixture.commit(usage: [delta(7, key: key())])
-        try fixture.commit(usage: [delta(99, count: 0)])
+        try fixture.commit(usage: [delta(0, count: 0)])
         #expect(try fixture.total == 7)
+        // One event exchanged for another.
+        try fixture.commit(usage: [delta(2, count: 0)])
+        #expect(try fixture.total == 9)
         var batch = fixture.batch()
         var empty = rollup(0)
         empty.delta = UsageState()

@@ -31,7 +31,8 @@ extension EventCorrector {
         case .restore:
             if latest == nil {
                 throw ControlProblem(
-                    .conflict, "not_corrected", "the event counts as it was sent: nothing to take back")
+                    .conflict, "not_corrected",
+                    "the event counts as it was sent: nothing to take back")
             }
             added = event.content
         case .amend: added = try amended(order, standing ?? event.content, event.position)
@@ -196,7 +197,8 @@ extension EventCorrector {
             members["data"] = (members["data"] ?? .object([:])).merging(data)
         }
         if let time = order.time {
-            content.at = try self.time(time, position, isBackfill: members["tollgatebackfill"] != nil)
+            content.at = try self.time(
+                time, position, isBackfill: members["tollgatebackfill"] != nil)
             members["time"] = .string(time)
         }
         if let subject = order.subject {

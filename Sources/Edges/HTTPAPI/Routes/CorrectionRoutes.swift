@@ -83,7 +83,8 @@ extension RouteTable {
         return [
             correct(.void, "Take one counted event out of usage.", "EventReference"),
             correct(.amend, "Count one event with other data, time or subject.", "Amendment"),
-            correct(.restore, "Take a correction back: the event counts as sent.", "EventReference"),
+            correct(
+                .restore, "Take a correction back: the event counts as sent.", "EventReference"),
             Route(
                 method: .GET, pattern: "/v1/events/corrections", scope: .readUsage, reach: .tree,
                 bodyLimit: .none,

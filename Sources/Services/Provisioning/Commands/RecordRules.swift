@@ -140,7 +140,8 @@ enum RecordRules {
         case .revocation: fixed = ["customer", "product"]
         case .meter: return try checkMeter(from: before, to: after)
         case .feature: fixed = ["type"]
-        case .product, .plan, .addOn, .integration, .customer, .credential, .alertEndpoint, .signal, .correction:
+        case .product, .plan, .addOn, .integration, .customer, .credential, .alertEndpoint, .signal,
+            .correction:
             fixed = []
         }
         for name in fixed where before[name] != after[name] {

@@ -140,7 +140,8 @@ struct EventsAmendCommand: ClientCommand {
         if !data.isEmpty {
             var values: [String: Document] = [:]
             for pair in data {
-                let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+                let parts = pair.split(
+                    separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
                 values[String(parts[0])] = Self.value(String(parts[1]))
             }
             members["data"] = .object(values)
