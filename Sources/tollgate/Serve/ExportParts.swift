@@ -1,9 +1,11 @@
 import BillingExport
 import Crypto
+import Entitlements
 import KafkaEventLog
 import Logging
 import MeteringModel
 import MeteringPorts
+import Provisioning
 import SQLBilling
 
 /// Exports, put together: files of statements, the statements' topic, Stripe's meter events.

@@ -4,6 +4,10 @@ import Logging
 import MeteringModel
 import MeteringPorts
 import OutboundHTTP
+import Provisioning
+import SQLBilling
+import SQLCatalog
+import SQLLedger
 
 /// The way to Stripe: a client of its own, under the rules for outgoing requests.
 struct StripeParts: Sendable {

@@ -2,6 +2,7 @@ import ArgumentParser
 import Crypto
 import Foundation
 import MeteringModel
+import NIOHTTP1
 
 extension ExportsCommand {
     struct ExportStatements: ClientCommand {
@@ -122,7 +123,8 @@ private struct ExportTarget {
             throw ClientFailure(
                 .internalError, "cannot write \(path): \(error.localizedDescription)")
         }
-        guard rename(path + ".part", path) == 0 else {
+        // SAFETY: both names are bridged as C strings for the time of the call.
+        guard unsafe rename(path + ".part", path) == 0 else {
             throw ClientFailure(.internalError, "cannot move \(path).part to \(path)")
         }
     }

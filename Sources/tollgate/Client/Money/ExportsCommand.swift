@@ -1,4 +1,6 @@
 import ArgumentParser
+import Foundation
+import MeteringModel
 
 struct ExportsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
