@@ -5,6 +5,7 @@ import Logging
 import MeteringModel
 import MeteringPorts
 import OutboundHTTP
+import Provisioning
 import SQLAlerts
 import SQLLedger
 

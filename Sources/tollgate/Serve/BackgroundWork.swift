@@ -4,6 +4,7 @@ import Metering
 import MeteringPorts
 import Provisioning
 import SQLCatalog
+import Signals
 
 /// What happens by the clock rather than by request.
 enum BackgroundWork {

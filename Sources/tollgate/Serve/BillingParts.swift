@@ -3,6 +3,7 @@ import Enforcement
 import Logging
 import MeteringModel
 import MeteringPorts
+import Provisioning
 import SQLBilling
 import YAMLCatalog
 

@@ -5,6 +5,7 @@ import KafkaEventLog
 import Logging
 import MeteringModel
 import MeteringPorts
+import OutboundHTTP
 import Provisioning
 import SQLBilling
 

@@ -7,6 +7,7 @@ import MeteringModel
 import MeteringPorts
 import Provisioning
 import SQLLedger
+import Signals
 
 /// The services, put together over the stores.
 struct ServiceCore: Sendable {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import MeteringModel
 import Foundation
 import MeteringModel
 
