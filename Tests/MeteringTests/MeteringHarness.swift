@@ -26,7 +26,8 @@ final class MeteringHarness: Sendable {
     let records = MemoryRecords()
 
     init(
-        _ folder: String, _ snapshot: CatalogSnapshot, clock: TestClock, ledger name: String = "a"
+        _ folder: String, _ snapshot: CatalogSnapshot, clock: TestClock, ledger name: String = "a",
+        recounts: Bool = true
     ) async throws {
         self.clock = clock
         let wall = clock.wall
@@ -47,7 +48,8 @@ final class MeteringHarness: Sendable {
             observer: Unobserved(), settings: settings, counters: MeteringCounters(),
             instance: "a", clock: wall, logger: logger,
             limit: LimitResolver(catalog: catalog, queries: ledger).limit,
-            corrections: CorrectionSupport(ledger: ledger, replay: JournalReplay(journal)))
+            corrections: recounts
+                ? CorrectionSupport(ledger: ledger, replay: JournalReplay(journal)) : nil)
         self.pipeline = pipeline
         corrector = EventCorrector(
             .init(
