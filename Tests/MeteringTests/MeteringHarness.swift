@@ -28,8 +28,12 @@ final class MeteringHarness: Sendable {
 
     init(
         _ folder: String, _ snapshot: CatalogSnapshot, clock: TestClock, ledger name: String = "a",
+<<<<<<< .merge_file_sW8AAp
         outbox: (any NotificationOutbox)? = nil,
         changing: (inout MeteringSettings) -> Void = { _ in }
+=======
+        recounts: Bool = true
+>>>>>>> .merge_file_pPWJbp
     ) async throws {
         self.clock = clock
         let wall = clock.wall
@@ -51,7 +55,8 @@ final class MeteringHarness: Sendable {
             observer: Unobserved(), settings: settings, counters: counters,
             instance: "a", clock: wall, logger: logger, outbox: outbox,
             limit: LimitResolver(catalog: catalog, queries: ledger).limit,
-            corrections: CorrectionSupport(ledger: ledger, replay: JournalReplay(journal)))
+            corrections: recounts
+                ? CorrectionSupport(ledger: ledger, replay: JournalReplay(journal)) : nil)
         self.pipeline = pipeline
         corrector = EventCorrector(
             .init(

@@ -1,7 +1,7 @@
 /// How far a value lies from its own history, in robust standard deviations.
 ///
-/// Median and median deviation stand in for mean and deviation, so that one earlier outlier does not
-/// hide the next. A steady history has a deviation near nothing; `spreadMin` of its median keeps
+/// Median and median deviation stand in for mean and deviation, so that one earlier outlier does
+/// not hide the next. A steady history has a deviation near nothing; `spreadMin` of its median keeps
 /// small changes of it from looking large.
 package struct Anomaly: Sendable, Hashable {
     package enum Direction: String, Sendable, Hashable { case above, below }

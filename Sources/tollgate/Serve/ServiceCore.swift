@@ -34,12 +34,7 @@ struct ServiceCore: Sendable {
         let (clock, ledger, log) = (stores.clock, stores.ledger, stores.log)
         let catalog = stores.control.engine.current
         let instance = String(UInt64.random(in: .min ... .max), radix: 16)
-        var settings = MeteringSettings()
-        settings.dedupeWindowSeconds = configuration.dedupeDays * 86_400
-        settings.maximumAgeSeconds = configuration.dedupeDays * 86_400
-        settings.closingGraceSeconds = configuration.billingGraceHours * 3_600
-        settings.hourRollupSeconds = configuration.rollupHoursDays * 86_400
-        settings.dayRollupSeconds = configuration.rollupDaysDays * 86_400
+        let settings = MeteringSettings(configuration)
         self.settings = settings
         board = CounterBoard(
             catalog: catalog, queries: ledger, minimumCapacity: catalog.load().customerCount)
@@ -169,5 +164,16 @@ struct ServiceCore: Sendable {
             clock: stores.clock, logger: logger)
         await stores.control.engine.publish { await following.publish($0) }
         return following
+    }
+}
+
+extension MeteringSettings {
+    fileprivate init(_ configuration: Configuration) {
+        self.init()
+        dedupeWindowSeconds = configuration.dedupeDays * 86_400
+        maximumAgeSeconds = configuration.dedupeDays * 86_400
+        closingGraceSeconds = configuration.billingGraceHours * 3_600
+        hourRollupSeconds = configuration.rollupHoursDays * 86_400
+        dayRollupSeconds = configuration.rollupDaysDays * 86_400
     }
 }

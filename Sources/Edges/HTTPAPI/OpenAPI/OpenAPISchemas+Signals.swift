@@ -21,7 +21,7 @@ extension OpenAPISchemas {
               "required":["start","end","used"],"properties":{
                 "start":{"type":"string","format":"date-time"},
                 "end":{"type":"string","format":"date-time"},
-                "used":{"type":"number"},"limit":{"type":"number"}}}},
+                "used":{"$ref":"#/components/schemas/Quantity"},"limit":{"$ref":"#/components/schemas/Quantity"}}}},
             "links":{"type":"object","additionalProperties":{"type":"string"}},
             "state":{"type":"string","enum":["open","acknowledged","snoozed"]},
             "acknowledged":{"type":"object","properties":{
@@ -55,7 +55,7 @@ extension OpenAPISchemas {
           "usage":{"type":"string"},"fees":{"type":"string"},"total":{"type":"string"}}},
         "SimulatedQuota":{"type":"object","properties":{"feature":{"type":"string"},
           "period":{"$ref":"#/components/schemas/Period"},"threshold":{"type":"string"},
-          "limit":{"type":"number"},"refused":{"type":"number"},
+          "limit":{"$ref":"#/components/schemas/Quantity"},"refused":{"$ref":"#/components/schemas/Quantity"},
           "at":{"type":"string","format":"date-time"}}},
         "SimulatedQuotas":{"type":"object","required":["live","draft"],"properties":{
           "live":{"type":"array","items":{"$ref":"#/components/schemas/SimulatedQuota"}},

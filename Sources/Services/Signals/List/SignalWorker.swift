@@ -10,8 +10,8 @@ import MeteringPorts
 /// 3. What is new is left in the outbox, which passes over ids that it knows: told once, also when
 ///    the process dies between 2 and 3, or starts anew.
 ///
-/// The first sweep looks at everybody with usage in the last eight weeks or near a limit; each later
-/// one at those with usage since the sweep before, those who have signals, those near a limit, and,
+/// The first sweep looks at everybody with usage in the last eight weeks or near a limit; later ones
+/// at those with usage since the sweep before, those who have signals, those near a limit, and,
 /// once a day, the rest of those known. Whoever waits stays in the queue over sweeps.
 actor SignalWorker {
     struct Progress: Sendable, Hashable {

@@ -96,7 +96,8 @@ struct AnomalyRule {
             anomaly.score >= 2 * Anomaly.scoreMin && isAbove ? .high : .medium,
             score: 40 + Int(min(40, anomaly.score * 2)), since: today.start,
             reason: "\(facts.id) has used \(own.text(value)) \(own.name) today "
-                + "(\(SignalText.date(today.start, facts.zone))), \(isAbove ? "far more" : "far less") "
+                + "(\(SignalText.date(today.start, facts.zone))), "
+                + "\(isAbove ? "far more" : "far less") "
                 + "than the \(own.text(usual)) that are usual by this time of day over the last "
                 + "\(SignalText.count(Int64(anomaly.historyCount), "day"))\(change).",
             numbers: [

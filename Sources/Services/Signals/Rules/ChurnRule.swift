@@ -2,7 +2,7 @@ import Forecasting
 import MeteringModel
 import MeteringPorts
 
-/// A customer who is leaving quietly: usage that falls, stops, or never came up to what is paid for.
+/// A customer who is leaving quietly: usage that falls, stops, or never came up to what is paid.
 /// One signal a month and feature, for the worst of the three.
 enum ChurnRule {
     private struct Finding {
