@@ -28,12 +28,8 @@ final class MeteringHarness: Sendable {
 
     init(
         _ folder: String, _ snapshot: CatalogSnapshot, clock: TestClock, ledger name: String = "a",
-<<<<<<< .merge_file_sW8AAp
-        outbox: (any NotificationOutbox)? = nil,
+        outbox: (any NotificationOutbox)? = nil, recounts: Bool = true,
         changing: (inout MeteringSettings) -> Void = { _ in }
-=======
-        recounts: Bool = true
->>>>>>> .merge_file_pPWJbp
     ) async throws {
         self.clock = clock
         let wall = clock.wall

@@ -1,5 +1,4 @@
 import ArgumentParser
-import MeteringModel
 import Foundation
 import MeteringModel
 
