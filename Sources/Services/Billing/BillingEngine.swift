@@ -19,6 +19,7 @@ package actor BillingEngine {
         static let floor = "floor"
         static let audit = "audit"
         static let adjustments = "ledger_adjustments"
+        static let corrections = "ledger_corrections"
     }
 
     package init(_ sources: BillingSources) {

@@ -89,6 +89,8 @@ package struct BillingSettings: Sendable {
     package var markCountMax = 256
     /// A month that could not be rated is tried again after so long.
     package var retrySeconds: Int64 = 3_600
+    /// How often a month is looked at again that was closed by hand before its grace was over.
+    package var recheckSeconds: Int64 = 600
     package init() {}
 }
 

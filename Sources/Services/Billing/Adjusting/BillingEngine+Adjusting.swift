@@ -57,6 +57,7 @@ extension BillingEngine {
                 }
             }
         }
+        try renewGrace(marks, snapshot)
         let made = settlement
         try BillingError.store { () throws(BillingStoreError) in try store.settle(made) }
         if !made.lines.isEmpty {
@@ -68,6 +69,25 @@ extension BillingEngine {
                 ])
         }
         return true
+    }
+
+    /// The month was closed by hand, and its grace goes on: it will be looked at again. Noted before
+    /// the mark is settled, so that a crash in between leaves it.
+    private func renewGrace(
+        _ marks: [StoredMark], _ snapshot: CatalogSnapshot
+    ) throws(BillingError) {
+        guard let mark = marks.first(where: { $0.mark.cause.isGrace })?.mark,
+            let customer = snapshot.billed(mark.customer)
+        else { return }
+        let end = mark.month.period(zone: customer.zone).end
+            .adding(seconds: sources.settings.graceSeconds)
+        guard mark.dueAt < end else { return }
+        var next = mark
+        next.dueAt = min(end, sources.clock.now().adding(seconds: sources.settings.recheckSeconds))
+        let (store, renewed) = (sources.store, next)
+        try BillingError.store { () throws(BillingStoreError) in
+            try store.note([renewed], cursor: nil)
+        }
     }
 
     private func settlement(
@@ -105,4 +125,13 @@ extension BillingEngine {
             try store.note(later, cursor: nil)
         }
     }
+}
+
+extension BillingCause {
+    /// Closed by hand before the grace was over.
+    static func grace(at instant: Timestamp) -> BillingCause {
+        BillingCause(kind: .recheck, id: "grace", at: instant)
+    }
+
+    var isGrace: Bool { kind == .recheck && id == "grace" }
 }

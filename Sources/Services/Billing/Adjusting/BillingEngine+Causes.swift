@@ -2,14 +2,14 @@ import Entitlements
 import MeteringModel
 import MeteringPorts
 
-/// Following what may make closed months wrong: the ledger's adjustments and the control plane's
-/// log. Cursor and marks are written together, so each row is followed once, or once more.
+/// Following what may make closed months wrong: the ledger's adjustments and corrections, and the
+/// control plane's log. Cursor and marks are written together, so each row is followed once, or once more.
 extension BillingEngine {
     /// - Returns: how many rows were followed; 0 when there is nothing new.
     @discardableResult
     package func follow() throws(BillingError) -> Int {
         try prepare()
-        return try followLedger() + followContracts()
+        return try followLedger() + followCorrections() + followContracts()
     }
 
     private func followLedger() throws(BillingError) -> Int {
@@ -48,6 +48,36 @@ extension BillingEngine {
         let own = BillingMonth(containing: end, zone: customer.zone)
         return months.filter { isCarried || $0 == own }
             .map { BillingMark(customer: customer.id, month: $0, cause: cause) }
+    }
+
+    /// A correction in a period whose grace is not over is no adjustment to the ledger, but its
+    /// month may have been closed by hand.
+    private func followCorrections() throws(BillingError) -> Int {
+        let (store, queries) = (sources.store, sources.queries)
+        let cursor = try BillingError.store { () throws(BillingStoreError) in
+            try store.cursor(Cursor.corrections)
+        }
+        let limit = sources.settings.feedCountMax
+        let rows = try BillingError.ledger { () throws(LedgerError) in
+            try queries.corrections(customer: nil, after: cursor, limit: limit)
+        }
+        guard let last = rows.last else { return 0 }
+        let snapshot = sources.catalog.load()
+        var marks: [BillingMark] = []
+        for record in rows.map(\.record) where record.refusal == nil {
+            let cause = BillingCause(kind: .correction, id: record.id, at: record.recordedAt)
+            for content in [record.removed, record.added].compactMap({ $0 }) {
+                for customer in snapshot.withAncestors([content.customer], at: content.at) {
+                    marks += try closedMonths(of: customer, from: content.at)
+                        .map { BillingMark(customer: customer.id, month: $0, cause: cause) }
+                }
+            }
+        }
+        let found = marks
+        try BillingError.store { () throws(BillingStoreError) in
+            try store.note(found, cursor: (Cursor.corrections, last.sequence))
+        }
+        return rows.count
     }
 
     // MARK: contracts

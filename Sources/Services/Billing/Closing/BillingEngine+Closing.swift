@@ -125,11 +125,12 @@ extension BillingEngine {
             revision: snapshot.revision, lines: draft.lines)
         let graceEnds = frame.period.end.adding(seconds: sources.settings.graceSeconds)
         if graceEnds > completeTo() ?? .distantPast {
-            // Closed by hand while late events may still come.
+            // Closed by hand while events may still come that nothing else tells of.
+            let next = now.adding(seconds: sources.settings.recheckSeconds)
             closing.marks = [
                 BillingMark(
-                    customer: customer.id, month: month,
-                    cause: BillingCause(kind: .recheck, id: "grace", at: now), dueAt: graceEnds)
+                    customer: customer.id, month: month, cause: .grace(at: now),
+                    dueAt: min(next, graceEnds))
             ]
         }
         return closing
