@@ -106,7 +106,7 @@ struct CrossingFeedTests {
         for column in ["id", "action", "source", "event_id", "reason"] {
             try old.execute("ALTER TABLE adjustments DROP COLUMN correction_\(column)")
         }
-        try old.execute("UPDATE schema_version SET version = 2")
+        try old.execute("UPDATE schema_version SET version = 3")
         old.close()
         try fixture.reopen()
         let feed = try fixture.ledger.crossingChanges(after: 0, limit: 9)
