@@ -31,7 +31,7 @@ extension Integration {
                 extra: [
                     "--stripe-api-base", site.url,
                     "--stripe-secret-key-file", try secrets.file("key", Self.key + "\n"),
-                    "--stripe-export-from", String(from.prefix(10)),
+                    "--stripe-export-from", from,
                 ])
         }
 
