@@ -228,7 +228,8 @@ let package = Package(
             ]),
         tests(
             "IntegrationTests",
-            ["tollgate", "KafkaClient", "RedisClient", "SQLClient", "MeteringModel", crypto]),
+            ["tollgate", "KafkaClient", "RedisClient", "SQLClient", "MeteringModel", crypto]
+                + nio),
         tests("ClientTests", ["tollgate", "MeteringModel"] + nio),
         tests("TidyTests", []),
     ],

@@ -199,7 +199,6 @@ struct ServeOptions: ParsableArguments {
             result.billingGraceHours = hours
         }
         try rollups.resolve(into: &result, value)
-        result.kafkaProperties = try file.takeProperties("kafka-properties")
         result.exports = try exports.resolve(value)
         result.kafkaProperties = try allKafkaProperties(&file, environment)
         try file.requireEmpty()
