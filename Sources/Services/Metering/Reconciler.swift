@@ -164,7 +164,8 @@ package final class Reconciler: Sendable {
             duplicates: counters.duplicates.load(ordering: .relaxed),
             setAside: counters.setAsideByReason().reduce(0) { $0 + $1.count },
             filtered: counters.filtered.load(ordering: .relaxed),
-            controlEvents: counters.holds.load(ordering: .relaxed), rowsCompared: 0, drifts: [],
+            controlEvents: counters.holds.load(ordering: .relaxed)
+                + counters.corrections.load(ordering: .relaxed), rowsCompared: 0, drifts: [],
             notes: [])
         compare(cut, usage, rollups, &report)
         report.rowsCompared += cut.rollupsCompared

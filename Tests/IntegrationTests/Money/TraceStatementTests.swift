@@ -156,8 +156,8 @@ extension Integration {
             for plan in customers where plan != customer {
                 let expected = Expected.cents(plan, totals[plan] ?? 0)
                 let billed = try await eventually("\(step): \(plan)") { () -> Int? in
-                    let billed = try await billed(server, plan, month)
-                    return billed == expected ? billed : nil
+                    let found = try await Self.billed(server, plan, month)
+                    return found == expected ? found : nil
                 }
                 #expect(billed == expected, "\(step): \(plan)")
             }
