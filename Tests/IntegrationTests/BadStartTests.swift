@@ -32,7 +32,7 @@ extension Integration {
             (["--http", "nonsense"], "host:port"), (["--http", "127.0.0.1:99999"], "host:port"),
             (["--dedupe-days", "0"], "1 to 400"),
             (["--rollup-hours-days", "61"], "62 to"),
-            (["--rollup-days-days", "-1"], "0 (for ever)"),
+            (["--rollup-days-days=-1"], "0 (for ever)"),
             (["--rollup-days-days", "100"], "at least as long"),
             (["--kafka-property", "novalue"], "key=value"),
             (["--config", "/nonexistent.yaml"], "/nonexistent.yaml"),
