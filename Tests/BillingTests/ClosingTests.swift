@@ -18,6 +18,8 @@ import Testing
             digest: month)
     }
 
+    private static let october = BillingMonth("2026-10")
+
     private static func shop() throws -> Shop {
         let shop = try Shop(PriceList.catalog(.unit), now: "2026-09-30T23:00:00Z")
         try shop.customer("acme")
@@ -66,6 +68,38 @@ import Testing
         let closed = try #require(try shop.statements("acme").first)
         #expect(closed.closedBy == "local")
         #expect(closed.reason == "invoices go out")
+    }
+
+    @Test("by hand: a customer whose zone is new keeps a month open that goes on there")
+    func handInNewZone() async throws {
+        let shop = try Self.shop()
+        try await shop.round()
+        // The book of zones has only Berlin's.
+        try shop.customer("late", zone: "America/New_York")
+        try shop.subscribe("late", plan: "pro", start: "2026-10-01T04:00:00Z")
+        shop.clock.set("2026-10-31T23:00:00Z")
+        await #expect(throws: ControlProblem.self) {
+            try await shop.service.perform(Self.command("2026-10"))
+        }
+        #expect(try shop.statements("acme").isEmpty)
+        shop.clock.set("2026-11-01T04:00:00Z")
+        _ = try await shop.service.perform(Self.command("2026-10"))
+        #expect(try shop.statements("late").map(\.month) == [Self.october])
+    }
+
+    @Test("by hand: refused while the month goes on though nobody was there at the start")
+    func handAtTheStart() async throws {
+        let shop = try Shop(PriceList.catalog(.unit), now: "2026-10-20T00:00:00Z")
+        try await shop.round()
+        await #expect(throws: ControlProblem.self) {
+            try await shop.service.perform(Self.command("2026-10"))
+        }
+        try shop.customer("acme")
+        try shop.subscribe("acme", plan: "pro", start: "2026-10-01T00:00:00Z")
+        await #expect(throws: ControlProblem.self) {
+            try await shop.service.perform(Self.command("2026-11"))
+        }
+        #expect(try shop.statements("acme").isEmpty)
     }
 
     @Test("closed by hand in the grace: late events are found when it ends") func recheck()
