@@ -190,7 +190,8 @@ import Testing
         #expect(corrections.map(\.amountAfter) == [35 * 150, 0])
     }
 
-    @Test("a plan that costs nothing is neither unpaid nor paid too much") func free() async throws {
+    @Test("a plan that costs nothing is neither unpaid nor paid too much") func free() async throws
+    {
         let shop = try Shop(
             PriceList.catalog(plans: [PriceList.plan("free", 1, nil, fee: "0")]),
             now: "2026-09-01T00:00:00Z")
