@@ -18,6 +18,8 @@ import Testing
             digest: month)
     }
 
+    private static let october = BillingMonth("2026-10")
+
     private static func shop() throws -> Shop {
         let shop = try Shop(PriceList.catalog(.unit), now: "2026-09-30T23:00:00Z")
         try shop.customer("acme")
@@ -66,6 +68,87 @@ import Testing
         let closed = try #require(try shop.statements("acme").first)
         #expect(closed.closedBy == "local")
         #expect(closed.reason == "invoices go out")
+    }
+
+    @Test("by hand: a customer whose zone is new keeps a month open that goes on there")
+    func handInNewZone() async throws {
+        let shop = try Self.shop()
+        try await shop.round()
+        // The book of zones has only Berlin's.
+        try shop.customer("late", zone: "America/New_York")
+        try shop.subscribe("late", plan: "pro", start: "2026-10-01T04:00:00Z")
+        shop.clock.set("2026-10-31T23:00:00Z")
+        await #expect(throws: ControlProblem.self) {
+            try await shop.service.perform(Self.command("2026-10"))
+        }
+        #expect(try shop.statements("acme").isEmpty)
+        shop.clock.set("2026-11-01T04:00:00Z")
+        _ = try await shop.service.perform(Self.command("2026-10"))
+        #expect(try shop.statements("late").map(\.month) == [Self.october])
+    }
+
+    @Test("by hand: refused while the month goes on though nobody was there at the start")
+    func handAtTheStart() async throws {
+        let shop = try Shop(PriceList.catalog(.unit), now: "2026-10-20T00:00:00Z")
+        try await shop.round()
+        await #expect(throws: ControlProblem.self) {
+            try await shop.service.perform(Self.command("2026-10"))
+        }
+        try shop.customer("acme")
+        try shop.subscribe("acme", plan: "pro", start: "2026-10-01T00:00:00Z")
+        await #expect(throws: ControlProblem.self) {
+            try await shop.service.perform(Self.command("2026-11"))
+        }
+        #expect(try shop.statements("acme").isEmpty)
+    }
+
+    @Test("a clock that was ahead and is put back: what happens in closed months is billed")
+    func clockPutBack() async throws {
+        let shop = try Self.shop()
+        shop.clock.set("2026-12-20T00:00:00Z")
+        try await shop.round()
+        #expect(try shop.statements("acme").count == 2)
+        shop.clock.set("2026-10-20T00:00:00Z")
+        shop.restart()
+        try shop.use("e2", "acme", 1_000, "2026-10-25T12:00:00Z")
+        try shop.change(
+            "acme", #"{"version":2}"#, from: "2026-11-16T00:00:00Z", request: "upgrade")
+        var check = try await shop.check()
+        #expect(check["drift_count"]?.integer == 0, "\(check.canonicalText)")
+        #expect(check["waiting_count"]?.integer == 2)
+        try await shop.round()
+        shop.clock.set("2026-12-20T00:00:00Z")
+        try await shop.round()
+        check = try await shop.check()
+        #expect(check["drift_count"]?.integer == 0, "\(check.canonicalText)")
+        #expect(check["waiting_count"]?.integer == 0)
+        let billed = try shop.billed("acme")
+        // Billed right the first time.
+        let right = try Self.shop()
+        try right.use("e2", "acme", 1_000, "2026-10-25T12:00:00Z")
+        try right.change(
+            "acme", #"{"version":2}"#, from: "2026-11-16T00:00:00Z", request: "upgrade")
+        right.clock.set("2026-12-20T00:00:00Z")
+        try await right.round()
+        #expect(billed == (try right.billed("acme")))
+    }
+
+    @Test("a zone whose first contract begins later keeps the months before it open")
+    func laterContractFirst() async throws {
+        let shop = try Shop(PriceList.catalog(.unit), now: "2026-09-30T23:00:00Z")
+        try await shop.round()
+        try shop.customer("later", zone: "Asia/Tokyo")
+        try shop.subscribe("later", plan: "pro", start: "2027-03-01T00:00:00Z")
+        try await shop.round()
+        try shop.customer("now", zone: "Asia/Tokyo")
+        try shop.subscribe("now", plan: "pro", start: "2026-09-30T15:00:00Z")
+        try shop.use("e1", "now", 1_100, "2026-10-10T12:00:00Z")
+        try await shop.round()
+        shop.clock.set("2026-11-04T00:00:00Z")
+        try await shop.round()
+        #expect(try shop.statements("now").map(\.month) == [Self.october])
+        #expect(try shop.billed("now") == [.eur: 3_000 + 235])
+        #expect(try shop.statements("later").isEmpty)
     }
 
     @Test("closed by hand in the grace: late events are found when it ends") func recheck()

@@ -189,4 +189,17 @@ import Testing
             corrections.map { $0.causes.map(\.id) } == [["more-seats"], ["undo-more-seats"]])
         #expect(corrections.map(\.amountAfter) == [35 * 150, 0])
     }
+
+    @Test("a plan that costs nothing is neither unpaid nor paid too much") func free() async throws
+    {
+        let shop = try Shop(
+            PriceList.catalog(plans: [PriceList.plan("free", 1, nil, fee: "0")]),
+            now: "2026-09-01T00:00:00Z")
+        try shop.customer("acme", zone: "UTC")
+        try shop.subscribe("acme", plan: "free", start: "2026-09-01T00:00:00Z")
+        shop.clock.set("2026-10-05T00:00:00Z")
+        try await shop.round()
+        let check = try await shop.check()
+        #expect(check["mismatch_count"]?.integer == 0, "\(check.canonicalText)")
+    }
 }

@@ -41,9 +41,43 @@ package actor BillingEngine {
             zones[customer.zone.name] = (customer.zone, min(earliest, begins))
         }
         for zone in zones.values {
-            try self.zones.add(zone.rules, begins: zone.begins, floor: first, sources.store)
+            try self.zones.add(
+                zone.rules, begins: zone.begins, floor: first, now: sources.clock.now(),
+                sources.store)
         }
+        try noteClosedTooEarly(snapshot)
         floor = first
+    }
+
+    /// A clock that was ahead has closed months whose grace is not over by the clock of now. What is
+    /// used in them is on time for metering, so nothing would tell of it: they are looked at again
+    /// when their grace is over.
+    private func noteClosedTooEarly(_ snapshot: CatalogSnapshot) throws(BillingError) {
+        let (store, grace) = (sources.store, sources.settings.graceSeconds)
+        let now = sources.clock.now()
+        var early: [String: [BillingMonth]] = [:]
+        for (name, zone) in zones.zones {
+            let months = (0..<sources.settings.monthsBackMax)
+                .map { BillingMonth(count: zone.closedThrough.count - $0) }
+                .filter { $0.period(zone: zone.rules).end.adding(seconds: grace) > now }
+            if !months.isEmpty { early[name] = months }
+        }
+        if early.isEmpty { return }
+        sources.logger.warning(
+            "the clock has been ahead: months are closed that are not over; look at them again",
+            metadata: ["zones": "\(early.count)"])
+        for number in 0..<snapshot.customerCount {
+            let customer = snapshot.customer(number)
+            guard customer.isBilled, let months = early[customer.zone.name] else { continue }
+            let marks = months.map { month in
+                BillingMark(
+                    customer: customer.id, month: month, cause: .grace(at: now),
+                    dueAt: month.period(zone: customer.zone).end.adding(seconds: grace))
+            }
+            try BillingError.store { () throws(BillingStoreError) in
+                try store.note(marks, cursor: nil)
+            }
+        }
     }
 
     /// Takes in the zone of a customer that is new or has moved. For whoever else is in it, what
@@ -51,7 +85,8 @@ package actor BillingEngine {
     func note(_ customer: CompiledCustomer, floor: BillingMonth) throws(BillingError) {
         guard zones.zones[customer.zone.name] == nil, let begins = customer.firstSubscription
         else { return }
-        try zones.add(customer.zone, begins: begins, floor: floor, sources.store)
+        try zones.add(
+            customer.zone, begins: begins, floor: floor, now: sources.clock.now(), sources.store)
     }
 
     /// The first month there is. What happened before the first start is in the statements that

@@ -129,10 +129,14 @@ extension BillingEngine {
     ) throws(BillingError) -> [BillingMonth] {
         guard let floor else { return [] }
         let store = sources.store
-        let current = BillingMonth(containing: sources.clock.now(), zone: customer.zone)
+        var end = BillingMonth(containing: sources.clock.now(), zone: customer.zone)
+        if let zone = zones.zones[customer.zone.name] {
+            // A clock that was ahead and has been put back has closed months that go on.
+            end = max(end, zone.closedThrough.next, (zone.closing ?? zone.closedThrough).next)
+        }
         var month = max(floor, BillingMonth(containing: instant, zone: customer.zone))
         var months: [BillingMonth] = []
-        while month < current {
+        while month < end {
             let candidate = month
             let isClosed =
                 zones.isClosed(customer.zone.name, candidate)

@@ -39,8 +39,10 @@ struct EntitlementComparison {
         let paid = try paid(at: instant)
         var expected: [Item: Int64] = [:]
         var isPaidLater: Set<Item> = []
+        var isFree: Set<Item> = []
         for fee in bought.all {
             let item = Item(kind: fee.kind, subscription: fee.subscription, key: fee.item)
+            if fee.price.amount.isZero { isFree.insert(item) }
             expected[item, default: 0] += fee.quantity
             if fee.price.timing == .arrears { isPaidLater.insert(item) }
         }
@@ -49,6 +51,8 @@ struct EntitlementComparison {
             let (wanted, given) = (expected[item] ?? 0, paid[item] ?? 0)
             // What is paid in arrears has no line before its cycle ends.
             if wanted == given || (isPaidLater.contains(item) && given == 0) { continue }
+            // A price of 0 may have a line of 0, or none: neither is a mistake.
+            if isFree.contains(item) { continue }
             let kind =
                 given == 0
                 ? "not_billed"

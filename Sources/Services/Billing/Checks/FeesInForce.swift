@@ -2,7 +2,7 @@ import MeteringModel
 import MeteringPorts
 import Rating
 
-/// Everything that recurs and has a price at one instant, by the contract alone.
+/// Everything that recurs and has a price, 0 too, at one instant, by the contract alone.
 struct FeesInForce {
     struct Fee {
         var kind: StatementLine.Kind
@@ -47,7 +47,7 @@ struct FeesInForce {
         func add(
             _ kind: StatementLine.Kind, _ item: String, _ quantity: Int64, _ price: RecurringPrice
         ) {
-            if quantity <= 0 || price.amount.isZero { return }
+            if quantity <= 0 { return }
             fees.append(
                 Fee(kind: kind, subscription: id, item: item, quantity: quantity, price: price))
         }

@@ -5,9 +5,12 @@ import MeteringPorts
 /// Compares what was billed with what the ledger and the contracts come to now.
 ///
 /// A month that something bears on and that was not looked at again yet is listed as waiting, not
-/// as a drift. Reads only; takes as long as rating everything takes.
+/// as a drift; what has only just happened is followed first, so that it waits too. Takes as long as
+/// rating everything takes.
 struct FinanceCheck {
     private static let findingsMax = 1_000
+    /// Feeds that grow all the time must not hold up a check.
+    private static let followsMax = 100
 
     let sources: BillingSources
     let engine: BillingEngine
@@ -43,6 +46,7 @@ struct FinanceCheck {
         let only = customer.map { snapshot.billed($0) }
         if let customer, (only ?? nil) == nil { throw .notBilled(customer) }
         do throws(BillingError) {
+            for _ in 0..<Self.followsMax { if try await engine.follow() == 0 { break } }
             if let only = only ?? nil {
                 try await check(only, month, in: snapshot, &findings)
             } else {

@@ -27,7 +27,7 @@ extension BillingEngine {
             try close([found], month, closer, &closing)
             return closing
         }
-        for zone in zones.zones.values { try requireOver(month, zone.rules) }
+        try requireOver(month, in: sources.catalog.load())
         var number = 0
         while true {
             let snapshot = sources.catalog.load()
@@ -37,7 +37,8 @@ extension BillingEngine {
             {
                 let customer = snapshot.customer(number)
                 number += 1
-                if customer.isBilled { chunk.append(customer) }
+                // One who came since then, in a zone that is behind, keeps the month open.
+                if customer.isBilled, isOver(month, customer.zone) { chunk.append(customer) }
             }
             if chunk.isEmpty { return closing }
             try close(chunk, month, closer, &closing)
@@ -45,11 +46,30 @@ extension BillingEngine {
         }
     }
 
+    /// By the contracts themselves: the book of zones learns of a new customer only later.
+    private func requireOver(
+        _ month: BillingMonth, in snapshot: CatalogSnapshot
+    ) throws(ControlProblem) {
+        var seen: Set<String> = []
+        for number in 0..<snapshot.customerCount {
+            let customer = snapshot.customer(number)
+            guard customer.isBilled, customer.firstSubscription != nil,
+                seen.insert(customer.zone.name).inserted
+            else { continue }
+            try requireOver(month, customer.zone)
+        }
+        if seen.isEmpty { try requireOver(month, .utc) }
+    }
+
+    private func isOver(_ month: BillingMonth, _ zone: TimeZoneRules) -> Bool {
+        month.period(zone: zone).end <= sources.clock.now()
+    }
+
     private func requireOver(
         _ month: BillingMonth, _ zone: TimeZoneRules
     ) throws(ControlProblem) {
+        if isOver(month, zone) { return }
         let end = month.period(zone: zone).end
-        if end <= sources.clock.now() { return }
         throw ControlProblem(
             .conflict, "period_not_over",
             "\(month) goes on until \(end.rfc3339()) in \(zone.name); close it after that",

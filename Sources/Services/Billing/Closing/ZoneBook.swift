@@ -20,14 +20,17 @@ struct ZoneBook {
     /// Takes a zone in; one that was closed before goes on from there.
     /// - Parameter begins: where a new zone's first subscription begins.
     /// - Parameter floor: no month before this one is billed.
+    /// - Parameter now: its month is open, however late the first subscription begins: another
+    ///   may begin before.
     mutating func add(
-        _ rules: TimeZoneRules, begins: Timestamp, floor: BillingMonth, _ store: any BillingStore
+        _ rules: TimeZoneRules, begins: Timestamp, floor: BillingMonth, now: Timestamp,
+        _ store: any BillingStore
     ) throws(BillingError) {
         if zones[rules.name] != nil { return }
         let stored = try BillingError.store { () throws(BillingStoreError) in
             try store.closedThrough(zone: rules.name)
         }
-        let first = max(floor, BillingMonth(containing: begins, zone: rules))
+        let first = max(floor, BillingMonth(containing: min(begins, now), zone: rules))
         if stored == nil {
             // Kept at once: a change for an earlier month must find that month closed from now on.
             try BillingError.store { () throws(BillingStoreError) in
