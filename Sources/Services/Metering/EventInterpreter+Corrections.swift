@@ -28,7 +28,11 @@ extension EventInterpreter {
         _ record: CorrectionRecord, fingerprint: UInt64, _ info: LogRecordInfo,
         into target: PartitionFold
     ) -> EventProblem? {
-        if let corrected, corrected.isRefused(record.id) { return nil }
+        if let corrected, corrected.isRefused(record.id) {
+            // Read, and without effect.
+            counters.corrections.add(1, ordering: .relaxed)
+            return nil
+        }
         var folded = FoldedCorrection(record: record)
         switch fold(record.removed, info) {
         case .success(let fold): folded.removed = fold

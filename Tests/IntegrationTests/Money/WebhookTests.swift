@@ -14,10 +14,14 @@ extension Integration {
             plans:
               - key: small
                 entitlements:
-                  tokens: {limit: 100, period: lifetime, thresholds: [50%, 80%, 100%, 120%], enforcement: soft}
+                  tokens:
+                    {limit: 100, period: lifetime, enforcement: soft,
+                     thresholds: [50%, 80%, 100%, 120%]}
               - key: large
                 entitlements:
-                  tokens: {limit: 10000, period: lifetime, thresholds: [50%, 80%, 100%, 120%], enforcement: soft}
+                  tokens:
+                    {limit: 10000, period: lifetime, enforcement: soft,
+                     thresholds: [50%, 80%, 100%, 120%]}
 
             """
         private static let customers = ["c1", "c2"]
