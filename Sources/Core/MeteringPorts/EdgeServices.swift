@@ -344,7 +344,7 @@ package struct ReconcileReport: Sendable {
     package var setAside: Int64
     /// Events that no meter's filter let through.
     package var filtered: Int64
-    /// Tollgate's own events that bring no usage of their own: holds opened and closed, corrections.
+    /// Tollgate's own events that carry no usage: holds opened and closed, corrections.
     package var controlEvents: Int64
     package var rowsCompared: Int64
     package var drifts: [Drift]

@@ -29,6 +29,7 @@ extension EventInterpreter {
         into target: PartitionFold
     ) -> EventProblem? {
         if let corrected, corrected.isRefused(record.id) {
+            // Read, and without effect.
             counters.corrections.add(1, ordering: .relaxed)
             return nil
         }

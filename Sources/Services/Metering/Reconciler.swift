@@ -159,14 +159,14 @@ package final class Reconciler: Sendable {
             return .failure(error)
         }
         let counters = recount.counters
+        let control = counters.holds.load(ordering: .relaxed)
+        let corrections = counters.corrections.load(ordering: .relaxed)
         var report = ReconcileReport(
             eventsRead: read, eventsCounted: counters.counted.load(ordering: .relaxed),
             duplicates: counters.duplicates.load(ordering: .relaxed),
             setAside: counters.setAsideByReason().reduce(0) { $0 + $1.count },
             filtered: counters.filtered.load(ordering: .relaxed),
-            controlEvents: counters.holds.load(ordering: .relaxed)
-                + counters.corrections.load(ordering: .relaxed), rowsCompared: 0, drifts: [],
-            notes: [])
+            controlEvents: control + corrections, rowsCompared: 0, drifts: [], notes: [])
         compare(cut, usage, rollups, &report)
         report.rowsCompared += cut.rollupsCompared
         report.drifts += cut.rollupDrifts

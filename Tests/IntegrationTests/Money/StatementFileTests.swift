@@ -16,14 +16,20 @@ extension Integration {
                 currency: EUR
                 fee: 49
                 entitlements:
-                  tokens: {limit: 1000, period: month, enforcement: soft, price: {unit: "0.10", included: limit}}
+                  tokens:
+                    limit: 1000
+                    period: month
+                    enforcement: soft
+                    price: {unit: "0.10", included: limit}
               - key: tiers
                 currency: USD
                 entitlements:
                   tokens:
                     limit: unlimited
                     period: month
-                    price: {graduated: [{up_to: 100, unit: 0.031}, {unit: 0.017, flat: 2}], minimum: 5}
+                    price:
+                      graduated: [{up_to: 100, unit: 0.031}, {unit: 0.017, flat: 2}]
+                      minimum: 5
 
             """
 

@@ -14,13 +14,17 @@ extension Integration {
             plans:
               - key: small
                 entitlements:
-                  tokens: {limit: 100, period: lifetime, thresholds: [50%, 80%, 100%, 120%], enforcement: soft}
+                  tokens:
+                    {limit: 100, period: lifetime, enforcement: soft,
+                     thresholds: [50%, 80%, 100%, 120%]}
               - key: large
                 entitlements:
-                  tokens: {limit: 10000, period: lifetime, thresholds: [50%, 80%, 100%, 120%], enforcement: soft}
+                  tokens:
+                    {limit: 10000, period: lifetime, enforcement: soft,
+                     thresholds: [50%, 80%, 100%, 120%]}
 
             """
-        private static let customers = ["c1", "c2", "c3"]
+        private static let customers = ["c1", "c2"]
 
         private func server(reaching sites: HTTPStandIn...) async throws -> TollgateServer {
             let server = try TollgateServer(
@@ -62,7 +66,7 @@ extension Integration {
             try await eventually("\(count) messages") {
                 if sink.messages.count >= count { return true }
                 try await server.change("POST", "/v1/alert-endpoints/main/enable", "{}")
-                try await Task.sleep(for: .milliseconds(400))
+                try await Task.sleep(for: .milliseconds(300))
                 return nil
             }
         }
@@ -88,7 +92,7 @@ extension Integration {
             try await eventually("a first message") { sink.messages.isEmpty ? nil : true }
             try await server.killAndRestart()
             try await useAll(server, 2, 30)
-            try await hurry(server, sink, until: 6)
+            try await hurry(server, sink, until: 4)
 
             // The sink is away, and the server dies meanwhile.
             try await site.stop()
@@ -100,18 +104,18 @@ extension Integration {
             try await useAll(server, 4, 20)
             #expect(try await state(server, "main") == "failing")
             try await site.start()
-            try await hurry(server, sink, until: 12)
+            try await hurry(server, sink, until: 8)
 
             let expected = try await crossings(server)
-            #expect(expected.count == 12)
+            #expect(expected.count == 8)
             #expect(sink.messages.map(\.id) == expected)
             #expect(sink.problems.isEmpty, "\(sink.problems)")
-            #expect(sink.droppedCount >= 6)
+            #expect(sink.droppedCount >= 4)
             // The other endpoint has had one request at a time, and took none.
             #expect(silent.requestCount >= 1)
             let hanging = "/v1/alert-endpoints/hanging/deliveries?state="
             #expect(try await server.items(hanging + "delivered").isEmpty)
-            #expect(try await server.items(hanging + "waiting").count == 12)
+            #expect(try await server.items(hanging + "waiting").count == 8)
             #expect(try await server.stop() == 0)
         }
 
@@ -159,7 +163,7 @@ extension Integration {
             #expect(site.requestCount == 1)
             isGone.turn(false)
             try await server.change("POST", "/v1/alert-endpoints/main/enable", "{}")
-            try await eventually("three messages") { sink.messages.count == 3 ? true : nil }
+            try await eventually("both messages") { sink.messages.count == 2 ? true : nil }
             #expect(sink.messages.map(\.id) == (try await crossings(server)))
         }
 
@@ -169,7 +173,7 @@ extension Integration {
             let urls = [
                 "http://10.0.0.7/hook", "https://192.168.1.1/hook", "https://[::1]/hook",
                 "https://127.0.0.1/hook", "https://169.254.169.254/latest/meta-data",
-                "https://2130706433/hook", "http://example.com/hook", "ftp://example.com/hook",
+                "http://example.com/hook", "ftp://example.com/hook",
             ]
             for url in urls {
                 let answer = try await server.send(
@@ -192,13 +196,17 @@ extension Integration {
             #expect(tried["status"]?.integer == 302, "\(tried)")
             #expect(victim.requestCount == 0)
 
-            // A name is looked up when it is used, and leads to this machine.
-            try await server.change(
-                "PUT", "/v1/alert-endpoints/named",
-                #"{"kind":"webhook","url":"https://localhost:8443/hook"}"#)
-            let named = try await server.change("POST", "/v1/alert-endpoints/named/test", "{}")
-            #expect(named["delivered"]?.flag == false)
-            #expect(named["detail"]?.text?.contains("address") == true, "\(named)")
+            // Names are looked up when they are used; these lead to this machine.
+            for name in ["localhost", "2130706433", "127.1"] {
+                let url = "https://\(name):8443/hook"
+                let body = #"{"kind":"webhook","url":"\#(url)"}"#
+                let made = try await server.send("PUT", "/v1/alert-endpoints/named", body)
+                if made.status == 422 { continue }
+                let named = try await server.change(
+                    "POST", "/v1/alert-endpoints/named/test", "{}")
+                #expect(named["delivered"]?.flag == false)
+                #expect(named["detail"]?.text?.contains("address") == true, "\(named)")
+            }
         }
     }
 }
