@@ -202,4 +202,56 @@ import Testing
         let check = try await shop.check()
         #expect(check["mismatch_count"]?.integer == 0, "\(check.canonicalText)")
     }
+
+    @Test("what is paid once is neither unpaid nor paid too much") func once() async throws {
+        let shop = try Shop(
+            PriceList.catalog(plans: [PriceList.plan("pro", 1, nil, fee: "30")]),
+            now: "2026-09-01T00:00:00Z")
+        try shop.customer("acme", zone: "UTC")
+        try shop.subscribe(
+            "acme", plan: "pro", start: "2026-09-01T00:00:00Z",
+            more: #","billing_frequency":"once""#)
+        shop.clock.set("2026-11-05T00:00:00Z")
+        try await shop.round()
+        #expect(try shop.billed("acme") == [.eur: 3_000])
+        let check = try await shop.check()
+        #expect(check["mismatch_count"]?.integer == 0, "\(check.canonicalText)")
+    }
+
+    @Test(
+        "a customer that moves to another zone pays each cycle once",
+        arguments: ["Pacific/Honolulu", "UTC"], [false, true])
+    func moves(_ zone: String, _ isOthersFirst: Bool) async throws {
+        let shop = try Shop(
+            PriceList.catalog(plans: [PriceList.plan("pro", 1, nil, fee: "30")]),
+            now: "2026-07-15T00:00:00Z")
+        if isOthersFirst {
+            // The zone is known and closed before the customer comes to it.
+            for (id, zone) in [("east", "Pacific/Kiritimati"), ("west", zone)] {
+                try shop.customer(CustomerID(id), zone: zone)
+                try shop.subscribe(CustomerID(id), plan: "pro", start: "2026-07-15T00:00:00Z")
+            }
+            shop.clock.set("2026-11-10T00:00:00Z")
+            try await shop.round()
+        }
+        try shop.customer("acme", zone: "Pacific/Kiritimati")
+        // Midnight of September 1 there.
+        try shop.subscribe("acme", plan: "pro", start: "2026-08-31T10:00:00Z")
+        shop.clock.set("2026-11-10T00:00:00Z")
+        try await shop.round()
+        try shop.book.change(
+            .customer, "acme", "acme", json(#"{"id":"acme","time_zone":"\#(zone)"}"#),
+            request: "move", at: shop.clock.now, publishes: true)
+        try await shop.round()
+        shop.clock.set("2026-12-10T00:00:00Z")
+        try await shop.round()
+        let lines =
+            try ["2026-08", "2026-09", "2026-10", "2026-11", "2026-12"]
+            .flatMap { try shop.lines("acme", $0) } + shop.store.pendingLines("acme")
+        var paid: [String: Int64] = [:]
+        for line in lines { paid[line.key, default: 0] += line.amount }
+        #expect(paid.values.allSatisfy { $0 == 0 || $0 == 3_000 }, "\(paid)")
+        let check = try await shop.check()
+        #expect(check["drift_count"]?.integer == 0, "\(check.canonicalText)")
+    }
 }

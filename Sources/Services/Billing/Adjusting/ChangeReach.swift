@@ -18,7 +18,14 @@ struct ChangeReach {
             whose = .customers([customer])
             from = Self.start(of: change)
         case .customer:
-            // Zone and environment hold as they are now: what is closed was closed under others.
+            // Environment holds as it is now: what is closed was closed under another. A statement
+            // keeps its zone, but months that have only adjustments follow the customer's.
+            let zones = [change.before, change.after].map { $0?["time_zone"]?.text }
+            if let id = change.customer, change.before != nil, zones[0] != zones[1] {
+                whose = .customers([id])
+                from = .distantPast
+                return
+            }
             let parents = [change.before, change.after].map { $0?["parent"]?.text }
             guard parents[0] != parents[1] else { return nil }
             // Usage of the whole tree counts at every ancestor.

@@ -82,6 +82,8 @@ struct EntitlementComparison {
             var sums: [Item: Int64] = [:]
             func add(_ lines: [StatementLine]) {
                 for line in lines where line.from <= instant && instant < line.to {
+                    // One payment for all time is of no cycle.
+                    if line.to == .distantFuture { continue }
                     guard let subscription = line.subscription, let item = line.item,
                         let kind = line.chargeKind
                     else { continue }

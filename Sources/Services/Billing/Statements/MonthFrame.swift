@@ -6,8 +6,9 @@ import MeteringPorts
 struct MonthFrame: Sendable {
     var month: BillingMonth
     var zone: TimeZoneRules
-    /// The month as the statement has it. It begins where the month before ended, also when the
-    /// customer has moved to another zone meanwhile, so that every fee is due in one month.
+    /// The month as the statement has it. It begins where the month before ended, and ends where
+    /// the month after begins, also when the customer has moved to another zone meanwhile, so that
+    /// every fee is due in one month.
     var period: Period
     /// The month in its own zone: usage periods end at midnights of the zone.
     var usage: Period
@@ -22,10 +23,11 @@ extension BillingSources {
         of customer: CompiledCustomer, _ month: BillingMonth
     ) throws(BillingError) -> (frame: MonthFrame, closed: ClosedStatement?) {
         let store = store
-        let (own, before) = try BillingError.store { () throws(BillingStoreError) in
+        let (own, before, after) = try BillingError.store { () throws(BillingStoreError) in
             (
                 try store.statement(customer.id, month),
-                try store.statement(customer.id, month.previous)
+                try store.statement(customer.id, month.previous),
+                try store.statement(customer.id, month.next)
             )
         }
         if let own {
@@ -40,6 +42,7 @@ extension BillingSources {
         var period = month.period(zone: customer.zone)
         let usage = period
         if let before, before.period.end < period.end { period.start = before.period.end }
+        if let after, period.start < after.period.start { period.end = after.period.start }
         return (
             MonthFrame(month: month, zone: customer.zone, period: period, usage: usage), nil
         )
