@@ -43,7 +43,7 @@ extension Integration {
                 "PUT", "/v1/alert-endpoints/\(id)",
                 #"""
                 {"kind":"webhook","url":"\#(site.url)/hook","digest":false,"settle_seconds":0,
-                 "timeout_seconds":30}
+                 "timeout_seconds":5}
                 """#)
             let secret = try #require(made["secret"]?.text)
             try sink?.learn(secret)
