@@ -107,6 +107,12 @@ package final class SignalService: SignalDesk {
             await worker.sweep()
             await worker.work()
         }
+        // A key of one customer hears nothing of how many others have.
+        if principal.customer != nil {
+            let count = board.count { isVisible($0, principal) }
+            return ControlAnswer(
+                body: .members(["signals": .integer(count), "waiting": .integer(0)]))
+        }
         let progress = await worker.progress
         return ControlAnswer(
             body: .members([

@@ -165,11 +165,15 @@ struct StatementDesk {
         var items: [JSONValue] = []
         // Each customer costs a rating, so a page ends after so many looked at.
         let end = min(snapshot.customerCount, number + 10 * Self.pageMax)
+        let now = sources.clock.now()
         do throws(BillingError) {
             while number < end, items.count < query.limit {
                 let customer = snapshot.customer(number)
                 number += 1
+                // Whether the month goes on is known without rating it.
+                let isRunning = now < month.period(zone: customer.zone).end
                 guard customer.isBilled, customer.firstSubscription != nil,
+                    isRunning == (state == .open),
                     let view = try views.view(customer, month, in: snapshot), view.state == state,
                     !view.lines.isEmpty || !view.running.isEmpty
                 else { continue }

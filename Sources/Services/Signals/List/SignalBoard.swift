@@ -61,6 +61,12 @@ final class SignalBoard: Sendable {
 
     var count: Int { state.withLock { $0.byID.count } }
 
+    /// Those of customers that are wanted.
+    func count(where isWanted: (CustomerID) -> Bool) -> Int {
+        let sizes = state.withLock { $0.byCustomer.mapValues(\.count) }
+        return sizes.reduce(0) { $0 + (isWanted($1.key) ? $1.value : 0) }
+    }
+
     /// Signals that did not fit.
     var droppedCount: Int64 { state.withLock { $0.droppedCount } }
 
