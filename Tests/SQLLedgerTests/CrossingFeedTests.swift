@@ -100,12 +100,7 @@ struct CrossingFeedTests {
         fixture.ledger.close()
         let path = fixture.directory.file("ledger.db")
         let old = try SQLConnection(path: path, options: .init(synchronous: .normal))
-        try old.execute("DROP TABLE crossing_changes")
-        try old.execute("DROP TABLE corrections")
-        try old.execute("DROP INDEX adjustments_by_correction")
-        for column in ["id", "action", "source", "event_id", "reason"] {
-            try old.execute("ALTER TABLE adjustments DROP COLUMN correction_\(column)")
-        }
+        for text in LaterVersions.feedAndCorrections { try old.execute(text) }
         try old.execute("UPDATE schema_version SET version = 3")
         old.close()
         try fixture.reopen()

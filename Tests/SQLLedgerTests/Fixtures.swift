@@ -116,3 +116,15 @@ struct SeededNumbers: RandomNumberGenerator {
         return z ^ (z >> 31)
     }
 }
+
+/// Takes out of a ledger what came after the versions that tests go back to.
+enum LaterVersions {
+    static let feedAndCorrections =
+        [
+            "DROP TABLE crossing_changes", "DROP TABLE corrections",
+            "DROP INDEX adjustments_by_correction",
+        ]
+        + ["id", "action", "source", "event_id", "reason"].map {
+            "ALTER TABLE adjustments DROP COLUMN correction_\($0)"
+        }
+}

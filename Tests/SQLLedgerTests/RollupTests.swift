@@ -32,7 +32,7 @@ struct RollupTests {
         fixture.ledger.close()
         let raw = try SQLConnection(
             path: fixture.directory.file("ledger.db"), options: .init(synchronous: .normal))
-        for text in [
+        for text in LaterVersions.feedAndCorrections + [
             "CREATE TABLE old_rollups AS SELECT * FROM rollups", "DROP TABLE rollups",
             "DROP TABLE rollup_marks", "DROP TABLE dimension_sets",
             "ALTER TABLE old_rollups RENAME TO rollups", "UPDATE schema_version SET version = 2",
