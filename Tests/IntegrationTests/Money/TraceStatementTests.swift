@@ -193,7 +193,7 @@ extension Integration {
 
             // From here on the month's grace is over.
             try await server.killAtOnce()
-            _ = try folder.file("serve.yaml", "billing-grace-hours: 24\n")
+            _ = try folder.file("serve.yaml", "billing-grace-hours: 0\n")
             try await server.start()
             try await Self.send(
                 Self.customers.map { Self.event("late", $0, 123_457, day.adding(seconds: 86_400)) }
