@@ -66,11 +66,14 @@ struct BatchBuilder {
         of source: PartitionFold, _ dimensions: borrowing DimensionNames
     ) -> [DimensionSet] {
         var sets: Set<DimensionSet> = []
-        let added = source.corrections.flatMap { $0.added?.fold.cells ?? [] }
-        for cell in source.fold.cells + added {
-            guard let new = dimensions.new(cell.key.dimensions) else { continue }
+        func note(_ cell: FoldCell) {
+            guard let new = dimensions.new(cell.key.dimensions) else { return }
             sets.insert(
                 DimensionSet(meter: new.place.meter, month: new.place.month, hash: new.hash))
+        }
+        for cell in source.fold.cells { note(cell) }
+        for correction in source.corrections {
+            for cell in correction.added?.fold.cells ?? [] { note(cell) }
         }
         return Array(sets)
     }
