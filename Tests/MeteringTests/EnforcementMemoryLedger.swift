@@ -3,7 +3,7 @@ import MeteringPorts
 import Synchronization
 
 /// What the gate reads of a ledger, in memory: usage rows, hour rollups, crossings.
-final class MemoryLedger: LedgerQueries {
+final class MemoryLedger: PartialLedger {
     private struct State {
         var rows: [UsageKey: StoredUsage] = [:]
         var hours: [Place: [Timestamp: Int64]] = [:]

@@ -169,7 +169,7 @@ private final class CheckRival: Sendable {
 }
 
 /// A ledger in which nothing has happened.
-private final class EmptyLedger: LedgerQueries {
+private final class EmptyLedger: PartialLedger {
     func liveUsage(
         endingAfter instant: Timestamp, _ body: (StoredUsage) -> Void
     ) throws(LedgerError) {}

@@ -127,7 +127,7 @@ struct MeteringRun {
 }
 
 /// A ledger that accepts everything and keeps nothing.
-final class NullLedger: UsageLedger {
+final class NullLedger: PartialUsageLedger {
     func claim(_ partitions: [Int32]) throws(LedgerError) -> [PartitionClaim] {
         partitions.map { PartitionClaim(partition: $0, epoch: 1, nextOffset: 0, completeTo: nil) }
     }

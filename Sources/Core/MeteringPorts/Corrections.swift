@@ -134,24 +134,6 @@ package protocol CorrectionQueries: AnyObject, Sendable {
     func pendingCorrections(limit: Int) throws(LedgerError) -> [CorrectionRecord]
 }
 
-extension CorrectionQueries {
-    package func position(ofEvent fingerprint: UInt64) throws(LedgerError) -> LogPosition? { nil }
-    package func countedOffsets(
-        partition: Int32, in range: Range<Int64>
-    ) throws(LedgerError) -> Set<Int64>? { nil }
-    package func firstOffsets(
-        appendedSince instant: Timestamp
-    ) throws(LedgerError) -> [Int32: Int64] { [:] }
-    package func correction(_ id: String) throws(LedgerError) -> CorrectionRecord? { nil }
-    package func corrections(
-        ofEvent id: String, source: String
-    ) throws(LedgerError) -> [CorrectionRecord] { [] }
-    package func corrections(
-        customer: CustomerID?, after sequence: Int64, limit: Int
-    ) throws(LedgerError) -> [(sequence: Int64, record: CorrectionRecord)] { [] }
-    package func pendingCorrections(limit: Int) throws(LedgerError) -> [CorrectionRecord] { [] }
-}
-
 /// Takes single events out of usage, changes them, and puts them back.
 package protocol EventCorrecting: AnyObject, Sendable {
     /// Returns when the correction is in the ledger. The same one again changes nothing and gets

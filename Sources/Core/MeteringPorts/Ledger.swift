@@ -355,31 +355,6 @@ package protocol UsageLedger: AnyObject, Sendable {
     func pruneDimensionSets(before month: Int32) throws(LedgerError)
 }
 
-extension UsageLedger {
-    package func fillMonths(
-        start: (CustomerID, Timestamp) -> Timestamp
-    ) throws(LedgerError) -> Int64 { 0 }
-
-    package func pruneRollups(
-        _ window: RollupWindow, before instant: Timestamp, limit: Int
-    ) throws(LedgerError) -> Bool { false }
-
-    package func pruneDimensionSets(before month: Int32) throws(LedgerError) {}
-
-    /// One after the other, for ledgers that gain nothing by doing it together.
-    package func commitAll(
-        _ batches: [LedgerBatch], score: (Int, UsageChange) -> [Crossing]
-    ) -> [Result<LedgerCommit, LedgerError>] {
-        batches.enumerated().map { index, batch in
-            do throws(LedgerError) {
-                return .success(try commit(batch) { score(index, $0) })
-            } catch {
-                return .failure(error)
-            }
-        }
-    }
-}
-
 package struct LedgerError: Error, Sendable, CustomStringConvertible {
     package enum Code: String, Sendable {
         /// Another owner has taken the partition, or its position is not the batch's base.

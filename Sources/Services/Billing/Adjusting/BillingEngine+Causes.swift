@@ -46,7 +46,8 @@ extension BillingEngine {
         }
         let months = try closedMonths(of: customer, from: end)
         let own = BillingMonth(containing: end, zone: customer.zone)
-        return months.filter { isCarried || $0 == own }
+        let last = try sources.hasSeam(near: own, of: customer) ? own.next : own
+        return months.filter { isCarried || $0 <= last }
             .map { BillingMark(customer: customer.id, month: $0, cause: cause) }
     }
 
@@ -123,7 +124,8 @@ extension BillingEngine {
         return rows.count
     }
 
-    /// Closed months, or ones being closed, that end after an instant; ascending.
+    /// Closed months, or ones being closed, that end after an instant; ascending. The month before
+    /// too when one of another zone is near: part of the instant's usage may be billed there.
     func closedMonths(
         of customer: CompiledCustomer, from instant: Timestamp
     ) throws(BillingError) -> [BillingMonth] {
@@ -135,6 +137,7 @@ extension BillingEngine {
             end = max(end, zone.closedThrough.next, (zone.closing ?? zone.closedThrough).next)
         }
         var month = max(floor, BillingMonth(containing: instant, zone: customer.zone))
+        if floor < month, try sources.hasSeam(near: month, of: customer) { month = month.previous }
         var months: [BillingMonth] = []
         while month < end {
             let candidate = month

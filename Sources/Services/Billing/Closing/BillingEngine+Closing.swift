@@ -123,15 +123,22 @@ extension BillingEngine {
             customer: customer.id, month: month, zone: frame.zone.name, period: frame.period,
             closedAt: now, closedBy: closer.name, reason: closer.reason,
             revision: snapshot.revision, lines: draft.lines)
+        if frame.seamBefore != nil {
+            // What came late to the hours between the two zones' midnights was on time for metering,
+            // in this month's period, but may belong to the month before.
+            closing.marks.append(
+                BillingMark(
+                    customer: customer.id, month: month.previous,
+                    cause: BillingCause(kind: .recheck, id: "time_zone", at: now), dueAt: now))
+        }
         let graceEnds = frame.period.end.adding(seconds: sources.settings.graceSeconds)
         if graceEnds > completeTo() ?? .distantPast {
             // Closed by hand while events may still come that nothing else tells of.
             let next = now.adding(seconds: sources.settings.recheckSeconds)
-            closing.marks = [
+            closing.marks.append(
                 BillingMark(
                     customer: customer.id, month: month, cause: .grace(at: now),
-                    dueAt: min(next, graceEnds))
-            ]
+                    dueAt: min(next, graceEnds)))
         }
         return closing
     }

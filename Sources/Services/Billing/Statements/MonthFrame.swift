@@ -12,6 +12,9 @@ struct MonthFrame: Sendable {
     var period: Period
     /// The month in its own zone: usage periods end at midnights of the zone.
     var usage: Period
+    /// Where a neighbouring month is billed in another zone.
+    var seamBefore: MonthSeam?
+    var seamAfter: MonthSeam?
 
     /// What `(start, end]` of the month's usage holds, and `[start, end)` of its fees, is due.
     func hasEnded(by instant: Timestamp) -> Bool { period.end <= instant }
@@ -30,21 +33,35 @@ extension BillingSources {
                 try store.statement(customer.id, month.next)
             )
         }
+        let rules = own.map { rules($0, of: customer) } ?? customer.zone
+        let usage = month.period(zone: rules)
+        var frame = MonthFrame(month: month, zone: rules, period: usage, usage: usage)
         if let own {
-            let zone = own.zone == customer.zone.name ? customer.zone : zone(own.zone)
-            let rules = zone ?? customer.zone
-            return (
-                MonthFrame(
-                    month: month, zone: rules, period: own.period,
-                    usage: month.period(zone: rules)), own
-            )
+            frame.period = own.period
+        } else {
+            if let before, before.period.end < usage.end { frame.period.start = before.period.end }
+            if let after, frame.period.start < after.period.start {
+                frame.period.end = after.period.start
+            }
         }
-        var period = month.period(zone: customer.zone)
-        let usage = period
-        if let before, before.period.end < period.end { period.start = before.period.end }
-        if let after, period.start < after.period.start { period.end = after.period.start }
-        return (
-            MonthFrame(month: month, zone: customer.zone, period: period, usage: usage), nil
-        )
+        if let before, before.zone != rules.name {
+            frame.seamBefore = MonthSeam(
+                at: before.period.end, month.previous,
+                earlier: self.rules(before, of: customer), later: rules)
+        }
+        if let after, after.zone != rules.name {
+            frame.seamAfter = MonthSeam(
+                at: after.period.start, month, earlier: rules,
+                later: self.rules(after, of: customer))
+        }
+        return (frame, own)
+    }
+
+    /// Of the zone that a statement was closed in.
+    private func rules(
+        _ statement: ClosedStatement, of customer: CompiledCustomer
+    ) -> TimeZoneRules {
+        statement.zone == customer.zone.name
+            ? customer.zone : zone(statement.zone) ?? customer.zone
     }
 }

@@ -33,14 +33,12 @@ struct StatementMaker: Sendable {
     ) throws(BillingError) -> Draft {
         guard customer.isBilled else { return Draft(lines: [], isPriced: false) }
         let identity = LineIdentity(customer: customer.id, month: frame.month)
-        let charges = UsageCharges(sources, snapshot, customer, frame.zone)
-        var window = frame.usage
-        if let end { window.end = min(window.end, max(end, window.start)) }
-        var made = try lines(of: try charges.charges(endingIn: window))
+        let charges = UsageCharges(sources, snapshot, customer, frame)
+        var made = try lines(of: try charges.due(before: end))
         guard let account = try fees.account(of: customer, snapshot, frame.zone) else {
             return Draft(lines: identity.lines(made), isPriced: !made.isEmpty)
         }
-        window = frame.period
+        var window = frame.period
         if let end { window.end = min(window.end, max(end, window.start)) }
         do throws(RatingError) {
             made += try FeeRating.lines(account, dueIn: window).map { LineDraft(rated: $0) }
@@ -56,7 +54,7 @@ struct StatementMaker: Sendable {
         in snapshot: CatalogSnapshot
     ) throws(BillingError) -> [StatementLine] {
         guard customer.isBilled else { return [] }
-        let charges = UsageCharges(sources, snapshot, customer, frame.zone)
+        let charges = UsageCharges(sources, snapshot, customer, frame)
         return LineIdentity(customer: customer.id, month: frame.month)
             .lines(try lines(of: try charges.running(at: instant)))
     }

@@ -11,31 +11,51 @@ struct UsageCharges {
     let sources: BillingSources
     let snapshot: CatalogSnapshot
     let customer: CompiledCustomer
-    /// Whose days and months the periods are.
-    let zone: TimeZoneRules
+    /// In whose zone the periods are.
+    let frame: MonthFrame
     private let pieces: [FeatureKey: [PricePiece]]
 
     init(
         _ sources: BillingSources, _ snapshot: CatalogSnapshot, _ customer: CompiledCustomer,
-        _ zone: TimeZoneRules
+        _ frame: MonthFrame
     ) {
         self.sources = sources
         self.snapshot = snapshot
         self.customer = customer
-        self.zone = zone
+        self.frame = frame
         pieces = PricePiece.all(of: customer)
     }
 
-    /// Periods that end in (`window.start`, `window.end`], by feature, then start.
-    func charges(endingIn window: Period) throws(BillingError) -> [UsageCharge] {
+    private var zone: TimeZoneRules { frame.zone }
+
+    /// The part of a rule's usage that this month bills: all, but where a neighbour is billed in
+    /// another zone.
+    private func window(_ rule: PeriodRule) -> Period {
+        Period(
+            start: frame.seamBefore?.border(rule) ?? .distantPast,
+            end: frame.seamAfter?.border(rule) ?? .distantFuture)
+    }
+
+    /// Periods that end in the month, by feature, then start.
+    /// - Parameter end: only those that end before; nil: all.
+    func due(before end: Timestamp?) throws(BillingError) -> [UsageCharge] {
         try charges { rule, piece in
+            let window = window(rule)
+            let start = frame.seamBefore == nil ? frame.usage.start : window.start
+            var last = frame.usage.end
+            if frame.seamAfter != nil {
+                // The part of a period that the next month leaves to this one.
+                let part = Timestamp(microseconds: window.end.microseconds - 1)
+                last = rule.period(containing: part, zone: zone).end
+            }
+            if let end { last = min(last, max(end, start)) }
             var found: [Period] = []
             // Nothing of a period that is over before the piece begins is of interest.
-            var instant = max(window.start, piece.from)
+            var instant = max(start, piece.from)
             while true {
                 let period = rule.period(containing: instant, zone: zone)
-                if period.end > window.end || period.start >= piece.to { return found }
-                if period.end > window.start { found.append(period) }
+                if period.end > last || period.start >= piece.to { return found }
+                if period.end > start { found.append(period) }
                 instant = period.end
             }
         }
@@ -116,6 +136,16 @@ struct UsageCharges {
         var stretches: [Stretch] = []
         func add(_ from: Timestamp, _ to: Timestamp, _ terms: Terms, _ quota: Quota?) {
             if from >= to { return }
+            if terms != .none, let rule = quota?.rule {
+                let window = window(rule)
+                for border in [window.start, window.end] where from < border && border < to {
+                    add(from, border, terms, quota)
+                    return add(border, to, terms, quota)
+                }
+                if to <= window.start || window.end <= from {
+                    return add(from, to, .none, quota)
+                }
+            }
             if let last = stretches.indices.last, stretches[last].terms == terms {
                 stretches[last].to = to
                 stretches[last].quota = quota ?? stretches[last].quota
@@ -146,14 +176,18 @@ struct UsageCharges {
     ) throws(BillingError) -> [Int64] {
         let customer = customer.id
         let key = UsageKey(customer: customer, meter: quota.meter, period: period)
+        // The rows of a zone that the customer has left are not kept up any more.
+        let isKept = zone.name == self.customer.zone.name
         return try BillingError.ledger { () throws(LedgerError) in
-            // The row is the gate's own count; rollups only say how it came about.
-            let total = try sources.queries.usage(key)?.state ?? UsageState()
+            let cuts = isKept ? cuts : cuts + [period.end]
             let states =
                 cuts.isEmpty
                 ? []
                 : try sources.cumulative.states(
                     customer: customer, meter: quota.meter, period: period, upTo: cuts)
+            if !isKept { return states.map { $0.reading(quota.aggregation) } }
+            // The row is the gate's own count; rollups only say how it came about.
+            let total = try sources.queries.usage(key)?.state ?? UsageState()
             return (states + [total]).map { $0.reading(quota.aggregation) }
         }
     }
