@@ -13,7 +13,8 @@ struct UsageCharges {
     let customer: CompiledCustomer
     /// In whose zone the periods are.
     let frame: MonthFrame
-    private let pieces: [FeatureKey: [PricePiece]]
+    /// Of features that have a price at some time. Hourly and lifetime quotas have none.
+    private let pieces: [FeatureKey: [QuotaPiece]]
 
     init(
         _ sources: BillingSources, _ snapshot: CatalogSnapshot, _ customer: CompiledCustomer,
@@ -23,7 +24,7 @@ struct UsageCharges {
         self.snapshot = snapshot
         self.customer = customer
         self.frame = frame
-        pieces = PricePiece.all(of: customer)
+        pieces = QuotaPiece.all(of: customer).filter { $0.value.contains { $0.price != nil } }
     }
 
     private var zone: TimeZoneRules { frame.zone }
@@ -39,44 +40,38 @@ struct UsageCharges {
     /// Periods that end in the month, by feature, then start.
     /// - Parameter end: only those that end before; nil: all.
     func due(before end: Timestamp?) throws(BillingError) -> [UsageCharge] {
-        try charges { rule, piece in
+        try charges { piece in
+            let rule = piece.quota.rule
             let window = window(rule)
-            let start = frame.seamBefore == nil ? frame.usage.start : window.start
-            var last = frame.usage.end
+            var due = frame.usage
+            if frame.seamBefore != nil { due.start = window.start }
             if frame.seamAfter != nil {
-                // The part of a period that the next month leaves to this one.
-                let part = Timestamp(microseconds: window.end.microseconds - 1)
-                last = rule.period(containing: part, zone: zone).end
+                // The period that the next month leaves a part of to this one is in.
+                let last = Timestamp(microseconds: window.end.microseconds - 1)
+                due.end = rule.period(containing: last, zone: zone).end
             }
-            if let end { last = min(last, max(end, start)) }
-            var found: [Period] = []
-            // Nothing of a period that is over before the piece begins is of interest.
-            var instant = max(start, piece.from)
-            while true {
-                let period = rule.period(containing: instant, zone: zone)
-                if period.end > last || period.start >= piece.to { return found }
-                if period.end > start { found.append(period) }
-                instant = period.end
-            }
+            if let end { due.end = min(due.end, max(end, due.start)) }
+            return piece.periods(endingIn: due, zone: zone)
         }
     }
 
     /// Periods that hold `instant`, as far as they have gone by.
     func running(at instant: Timestamp) throws(BillingError) -> [UsageCharge] {
-        try charges(upTo: instant) { rule, piece in
-            let period = rule.period(containing: instant, zone: zone)
-            return period.start < instant ? [period] : []
+        try charges(upTo: instant) { piece in
+            let period = piece.quota.rule.period(containing: instant, zone: zone)
+            let isCounted = piece.from < period.end && period.start < piece.to
+            return isCounted && period.start < instant ? [period] : []
         }
     }
 
     private func charges(
-        upTo end: Timestamp = .distantFuture, _ periods: (PeriodRule, PricePiece) -> [Period]
+        upTo end: Timestamp = .distantFuture, _ periods: (QuotaPiece) -> [Period]
     ) throws(BillingError) -> [UsageCharge] {
         var charges: [UsageCharge] = []
         for (feature, pieces) in pieces.sorted(by: { $0.key < $1.key }) {
             var found: Set<Period> = []
             for piece in pieces where piece.price != nil && piece.quota.rule.unit != .lifetime {
-                found.formUnion(periods(piece.quota.rule, piece).filter(piece.overlaps))
+                found.formUnion(periods(piece))
             }
             for period in found.sorted(by: { ($0.start, $0.end) < ($1.start, $1.end) }) {
                 if let charge = try charge(feature, pieces, period, end) {
@@ -89,27 +84,13 @@ struct UsageCharges {
 
     // MARK: one period
 
-    /// What holds in a span; neighbours of equal terms are one span.
-    private struct Terms: Hashable {
-        var price: FeaturePrice?
-        var limit: Limit?
-        var grants: [Quota.Grant]
-        static let none = Terms(price: nil, limit: nil, grants: [])
-    }
-
-    private struct Stretch {
-        var from: Timestamp
-        var to: Timestamp
-        var terms: Terms
-        var quota: Quota?
-    }
-
     /// Nil when nothing of the period has a price.
     private func charge(
-        _ feature: FeatureKey, _ pieces: [PricePiece], _ period: Period, _ end: Timestamp
+        _ feature: FeatureKey, _ pieces: [QuotaPiece], _ period: Period, _ end: Timestamp
     ) throws(BillingError) -> UsageCharge? {
-        let stretches = stretches(pieces, period, end)
-        guard stretches.contains(where: { $0.terms.price != nil }),
+        let stretches = QuotaStretch.all(pieces, in: period, upTo: end, zone: zone)
+            .flatMap(billedHere)
+        guard stretches.contains(where: { $0.price != nil }),
             let quota = stretches.lazy.compactMap(\.quota).first
         else { return nil }
         let readings = try readings(quota, period, cuts: stretches.dropLast().map(\.to))
@@ -119,9 +100,9 @@ struct UsageCharges {
             let last = Timestamp(microseconds: stretch.to.microseconds - 1)
             spans.append(
                 UsageSpan(
-                    from: stretch.from, to: stretch.to, price: stretch.terms.price?.price,
-                    currency: stretch.terms.price?.currency,
-                    source: stretch.terms.price?.source ?? stretch.quota?.source ?? "",
+                    from: stretch.from, to: stretch.to, price: stretch.price?.price,
+                    currency: stretch.price?.currency,
+                    source: stretch.price?.source ?? stretch.quota?.source ?? "",
                     limit: stretch.quota.map { limits($0, period, last) },
                     before: index == 0 ? 0 : readings[index - 1], after: readings[index]))
         }
@@ -129,45 +110,23 @@ struct UsageCharges {
             feature: feature, meter: quota.meter, scale: quota.scale, period: period, spans: spans)
     }
 
-    /// They tile the period, up to `end`.
-    private func stretches(
-        _ pieces: [PricePiece], _ period: Period, _ end: Timestamp
-    ) -> [Stretch] {
-        var stretches: [Stretch] = []
-        func add(_ from: Timestamp, _ to: Timestamp, _ terms: Terms, _ quota: Quota?) {
-            if from >= to { return }
-            if terms != .none, let rule = quota?.rule {
-                let window = window(rule)
-                for border in [window.start, window.end] where from < border && border < to {
-                    add(from, border, terms, quota)
-                    return add(border, to, terms, quota)
-                }
-                if to <= window.start || window.end <= from {
-                    return add(from, to, .none, quota)
-                }
-            }
-            if let last = stretches.indices.last, stretches[last].terms == terms {
-                stretches[last].to = to
-                stretches[last].quota = quota ?? stretches[last].quota
-            } else {
-                stretches.append(Stretch(from: from, to: to, terms: terms, quota: quota))
-            }
+    /// What a neighbouring month bills costs nothing here.
+    private func billedHere(_ stretch: QuotaStretch) -> [QuotaStretch] {
+        guard let rule = stretch.quota?.rule, stretch.price != nil else { return [stretch] }
+        let window = window(rule)
+        var parts: [QuotaStretch] = []
+        var rest = stretch
+        for border in [window.start, window.end] where rest.from < border && border < rest.to {
+            var part = rest
+            part.to = border
+            rest.from = border
+            parts.append(part)
         }
-        let end = min(period.end, end)
-        var place = period.start
-        for piece in pieces where piece.overlaps(period) && piece.from < end {
-            let from = max(piece.from, period.start)
-            add(place, from, .none, nil)
-            let isCounted =
-                piece.quota.rule.period(containing: from, zone: zone) == period
-            let terms = Terms(
-                price: piece.price, limit: piece.quota.limit, grants: piece.quota.grants)
-            let isPriced = isCounted && piece.price != nil
-            add(from, min(piece.to, end), isPriced ? terms : .none, isCounted ? piece.quota : nil)
-            place = min(piece.to, end)
+        return (parts + [rest]).map { part in
+            var part = part
+            if part.to <= window.start || window.end <= part.from { part.price = nil }
+            return part
         }
-        add(place, end, .none, nil)
-        return stretches
     }
 
     /// The meter's cumulative reading at each cut, then at the end.

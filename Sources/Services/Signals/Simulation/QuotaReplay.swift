@@ -47,15 +47,10 @@ struct QuotaReplay {
             var periods: Set<Period> = []
             var isTooLong = false
             for piece in pieces {
-                if piece.quota.rule.unit == .lifetime { continue }
-                var instant = max(window.start, piece.from)
-                while periods.count < Self.periodsMax {
-                    let period = piece.quota.rule.period(
-                        containing: instant, zone: customer.zone)
-                    if period.end > window.end || period.start >= piece.to { break }
-                    if period.end > window.start { periods.insert(period) }
-                    instant = period.end
-                }
+                let found = piece.periods(
+                    endingIn: window, zone: customer.zone,
+                    countMax: Self.periodsMax - periods.count)
+                periods.formUnion(found)
                 isTooLong = isTooLong || periods.count >= Self.periodsMax
             }
             if isTooLong {

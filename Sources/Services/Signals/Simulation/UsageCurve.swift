@@ -1,3 +1,4 @@
+import Entitlements
 import Forecasting
 import MeteringModel
 import MeteringPorts
