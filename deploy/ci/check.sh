@@ -27,4 +27,13 @@ tail -n 1 "$log"
 
 step "test"
 # One test at a time: several of them run a Redis or a mock Kafka cluster of their own.
-swift test --skip-build --no-parallel --disable-xctest
+status=0
+swift test --skip-build --no-parallel --disable-xctest 2>&1 | tee "$log" || status=$?
+if [ "$status" -ne 0 ]; then
+    # Whoever is shown the end of the output only must see there what failed.
+    printf '\n== what failed\n'
+    grep -E "recorded an issue|^✘ |Fatal error|^error:" -A 3 "$log" | head -n 200 || true
+    printf '\n'
+    grep -E "Test run with" "$log" | tail -n 1 || true
+    exit "$status"
+fi
