@@ -190,6 +190,32 @@ import Testing
         #expect(corrections.map(\.amountAfter) == [35 * 150, 0])
     }
 
+    @Test("an undone change of a price reaches months that had no statement") func undonePrice()
+        async throws
+    {
+        let addOn = AddOnDefinition(
+            key: "support", entitlements: [:], currency: .eur,
+            fee: RecurringPrice(amount: decimal("12")))
+        let shop = try Shop(
+            PriceList.catalog(
+                plans: [PriceList.plan("bare", 1, nil, fee: nil, currency: nil)],
+                addOns: [addOn]), now: "2026-09-01T00:00:00Z")
+        try shop.customer("acme", zone: "UTC")
+        try shop.book.change(
+            .addOn, "support", nil, json(#"{"fee":null,"currency":null}"#),
+            from: at("2026-08-01T00:00:00Z"), request: "give-away", at: shop.clock.now)
+        try shop.subscribe(
+            "acme", plan: "bare", start: "2026-09-01T00:00:00Z",
+            more: #","add_ons":[{"key":"support","quantity":2}]"#)
+        shop.clock.set("2026-10-05T00:00:00Z")
+        try await shop.round()
+        #expect(try shop.statements("acme").isEmpty)
+        try shop.book.undo("give-away", at: shop.clock.now)
+        try await shop.round()
+        #expect(try shop.billed("acme") == [.eur: 2_400])
+        #expect(try await shop.check()["drift_count"]?.integer == 0)
+    }
+
     @Test("a plan that costs nothing is neither unpaid nor paid too much") func free() async throws
     {
         let shop = try Shop(

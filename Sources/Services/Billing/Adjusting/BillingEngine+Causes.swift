@@ -115,6 +115,7 @@ extension BillingEngine {
                 try BillingError.store { () throws(BillingStoreError) in
                     try store.noteAll(from: first, cause, cursor: nil)
                 }
+                try noteSubscribers(from: reach.from, cause, in: snapshot)
             }
         }
         let found = marks
@@ -122,6 +123,30 @@ extension BillingEngine {
             try store.note(found, cursor: (Cursor.audit, last.sequence))
         }
         return rows.count
+    }
+
+    /// Months that were closed without a statement too: what was given back may have a price. Noted
+    /// in parts before the feed's cursor moves on; noted again, a mark is the same.
+    private func noteSubscribers(
+        from instant: Timestamp, _ cause: BillingCause, in snapshot: CatalogSnapshot
+    ) throws(BillingError) {
+        let store = sources.store
+        var marks: [BillingMark] = []
+        func write() throws(BillingError) {
+            let made = marks
+            try BillingError.store { () throws(BillingStoreError) in
+                try store.note(made, cursor: nil)
+            }
+            marks = []
+        }
+        for number in 0..<snapshot.customerCount {
+            let customer = snapshot.customer(number)
+            guard customer.isBilled, let begins = customer.firstSubscription else { continue }
+            marks += try closedMonths(of: customer, from: max(instant, begins))
+                .map { BillingMark(customer: customer.id, month: $0, cause: cause) }
+            if marks.count >= sources.settings.feedCountMax { try write() }
+        }
+        if !marks.isEmpty { try write() }
     }
 
     /// Closed months, or ones being closed, that end after an instant; ascending. The month before
