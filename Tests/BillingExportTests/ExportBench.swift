@@ -81,7 +81,15 @@ final class ExportBench: Sendable {
         _ store: any ExportStore, _ source: MeterEventSource, from: Timestamp
     ) -> MeterEventPlanning {
         MeterEventPlanning(
-            store: store, rollups: { self.rollups($0) }, source: source,
+            store: store,
+            hours: { customers, meter, from, to in
+                Dictionary(
+                    uniqueKeysWithValues: customers.map { customer in
+                        let query = RollupQuery(
+                            customer: customer, meter: meter, window: .hour, from: from, to: to)
+                        return (customer, self.rollups(query))
+                    })
+            }, source: source,
             identifier: MeterEventIdentifier(hash: hash), settings: MeterEventSettings(from: from),
             clock: clock, counters: ExportCounters(), logger: logger)
     }

@@ -29,6 +29,11 @@ final class MortalStore: ExportStore {
     ) throws(BillingStoreError) -> MeterEventHistory {
         try store.meterEventHistory(customer, meter, from: from)
     }
+    func meterEventHistories(
+        of customers: [CustomerID], _ meter: MeterKey, from: Timestamp
+    ) throws(BillingStoreError) -> [MeterEventHistory] {
+        try store.meterEventHistories(of: customers, meter, from: from)
+    }
     func plan(_ plan: MeterEventPlan) throws(BillingStoreError) {
         try write { () throws(BillingStoreError) in try store.plan(plan) }
     }

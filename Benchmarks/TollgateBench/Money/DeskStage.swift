@@ -65,18 +65,6 @@ final class DeskStage {
     // MARK: contracts
 
     private static func catalog() throws -> Catalog {
-        guard let euro = Currency("EUR"), let fee = ExactDecimal("49") else {
-            throw BenchmarkFailure("there is no euro")
-        }
-        let price = UsagePrice(
-            model: .perUnit(ExactDecimal(units: 12, scale: 4)), included: .units(100))
-        var entitlements: [FeatureKey: EntitlementDefinition] = [:]
-        for (position, feature) in features.enumerated() {
-            entitlements[FeatureKey(feature)] = .metered(
-                MeteredEntitlement(
-                    limit: .finite(1_000_000), period: .month, enforcement: .soft,
-                    price: position < pricedCount ? price : nil))
-        }
         return Catalog(
             meters: features.map {
                 MeterDefinition(
@@ -87,10 +75,27 @@ final class DeskStage {
                 FeatureDefinition(key: FeatureKey($0), type: .metered, meter: MeterKey($0))
             },
             plans: [
-                PlanDefinition(
-                    key: "team", version: 1, entitlements: entitlements, currency: euro,
-                    fee: RecurringPrice(amount: fee))
+                try plan("team", fee: 49, unit: 12), try plan("business", fee: 499, unit: 8),
             ])
+    }
+
+    /// - Parameters:
+    ///   - fee: euros a month.
+    ///   - unit: of the usage that is priced, in hundredths of a cent.
+    private static func plan(_ key: PlanKey, fee: Int128, unit: Int128) throws -> PlanDefinition {
+        guard let euro = Currency("EUR") else { throw BenchmarkFailure("there is no euro") }
+        let price = UsagePrice(
+            model: .perUnit(ExactDecimal(units: unit, scale: 4)), included: .units(100))
+        var entitlements: [FeatureKey: EntitlementDefinition] = [:]
+        for (position, feature) in features.enumerated() {
+            entitlements[FeatureKey(feature)] = .metered(
+                MeteredEntitlement(
+                    limit: .finite(1_000_000), period: .month, enforcement: .soft,
+                    price: position < pricedCount ? price : nil))
+        }
+        return PlanDefinition(
+            key: key, version: 1, entitlements: entitlements, currency: euro,
+            fee: RecurringPrice(amount: ExactDecimal(units: fee, scale: 0)))
     }
 
     /// Makes a customer and a subscription each.
@@ -229,7 +234,10 @@ final class DeskStage {
         }.sorted { $0.stripeCustomer < $1.stripeCustomer }
         let ledger = ledger
         return MeterEventPlanning(
-            store: store, rollups: { try ledger.rollups($0) },
+            store: store,
+            hours: { customers, meter, from, to in
+                try ledger.hourUsage(of: customers, meter, from: from, to: to)
+            },
             source: MeterEventSource(
                 meters: {
                     [

@@ -71,11 +71,16 @@ extension ClosedStatement {
 
 extension StatementLine {
     static let columnCount: Int32 = 23
-    static let columns = """
-        id, customer, kind, line_key, feature, meter, item, subscription, period_start, period_end, \
-        charged_from, charged_to, quantity, scale, currency, amount, document, corrects_month, \
-        amount_before, amount_after, quantity_before, quantity_after, causes
+    static let columns = columnList(document: "document")
+
+    /// - Parameter document: the expression that the document is read from.
+    static func columnList(document: String) -> String {
         """
+        id, customer, kind, line_key, feature, meter, item, subscription, period_start, \
+        period_end, charged_from, charged_to, quantity, scale, currency, amount, \(document), \
+        corrects_month, amount_before, amount_after, quantity_before, quantity_after, causes
+        """
+    }
 
     /// `$1, $2, …` for these columns and `more` before them.
     static func parameters(after more: Int32 = 0) -> String {

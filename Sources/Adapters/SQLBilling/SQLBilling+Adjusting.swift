@@ -108,17 +108,7 @@ extension SQLBilling {
     package func marks(
         _ customer: CustomerID, _ month: BillingMonth?
     ) throws(BillingStoreError) -> [StoredMark] {
-        try read { (connection) throws(SQLError) in
-            let query = try connection.statement(
-                """
-                SELECT \(StoredMark.columns) FROM marks
-                WHERE customer = $1 AND month BETWEEN $2 AND $3 ORDER BY sequence
-                """)
-            try query.bind(customer.rawValue, at: 1)
-            try query.bind(month.map { Int64($0.count) } ?? 0, at: 2)
-            try query.bind(month.map { Int64($0.count) } ?? .max, at: 3)
-            return try query.rows { (row) throws(SQLError) in try StoredMark(row: row) }
-        }
+        try read { (connection) throws(SQLError) in try connection.marks(customer, month) }
     }
 }
 
@@ -136,6 +126,21 @@ extension SQLConnection {
         try attached.bind(Int64(month.count), at: 2)
         let lines = try attached.rows { (row) throws(SQLError) in try StatementLine(row: row) }
         return lines + (try pendingLines(customer).filter { $0.correction?.month == month })
+    }
+
+    /// - Parameter month: nil: those of all months.
+    func marks(
+        _ customer: CustomerID, _ month: BillingMonth?
+    ) throws(SQLError) -> [StoredMark] {
+        let query = try statement(
+            """
+            SELECT \(StoredMark.columns) FROM marks
+            WHERE customer = $1 AND month BETWEEN $2 AND $3 ORDER BY sequence
+            """)
+        try query.bind(customer.rawValue, at: 1)
+        try query.bind(month.map { Int64($0.count) } ?? 0, at: 2)
+        try query.bind(month.map { Int64($0.count) } ?? .max, at: 3)
+        return try query.rows { (row) throws(SQLError) in try StoredMark(row: row) }
     }
 
     func addPending(_ line: StatementLine, _ customer: CustomerID) throws(SQLError) {

@@ -15,6 +15,26 @@ extension SQLBilling {
         }
     }
 
+    package func meterEventHistories(
+        of customers: [CustomerID], _ meter: MeterKey, from: Timestamp
+    ) throws(BillingStoreError) -> [MeterEventHistory] {
+        if customers.isEmpty { return [] }
+        return try readTogether { (connection) throws(SQLError) in
+            var histories: [MeterEventHistory] = []
+            for customer in customers {
+                let account = try connection.meterAccount(customer, meter)
+                histories.append(
+                    MeterEventHistory(
+                        account: account,
+                        windows: try connection.meterWindows(
+                            customer, meter, from: account?.month ?? from),
+                        credits: try connection.meterCredits(customer, meter),
+                        base: try connection.lastMeterEvent(customer, meter)))
+            }
+            return histories
+        }
+    }
+
     package func plan(_ plan: MeterEventPlan) throws(BillingStoreError) {
         try write { (connection) throws(BillingStoreError) in
             do throws(SQLError) {

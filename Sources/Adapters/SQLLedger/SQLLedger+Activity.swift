@@ -22,42 +22,130 @@ extension SQLLedger: ActivityQueries {
     }
 
     package func dayUsage(
-        of customer: CustomerID, from: Timestamp, to: Timestamp
-    ) throws(LedgerError) -> [MeterDay] {
+        of customers: [CustomerID], from: Timestamp, to: Timestamp
+    ) throws(LedgerError) -> [CustomerID: [MeterDay]] {
+        var found: [CustomerID: [MeterDay]] = [:]
+        let walk = RollupWalk(window: .day, customers: customers, text: dayUsageText)
+        try forEachRow(walk, from, to) { (customer, start, row) throws(SQLError) in
+            found[customer, default: []].append(
+                MeterDay(
+                    meter: MeterKey(row.string(at: 1)), start: start,
+                    aggregation: try row.aggregation(at: 2), state: try row.usageState(from: 3)))
+        }
+        return found
+    }
+
+    package func hourUsage(
+        of customers: [CustomerID], _ meter: MeterKey, from: Timestamp, to: Timestamp
+    ) throws(LedgerError) -> [CustomerID: [StoredRollup]] {
+        var found: [CustomerID: [StoredRollup]] = [:]
+        let walk = RollupWalk(
+            window: .hour, customers: customers, text: hourUsageText, meter: meter)
+        try forEachRow(walk, from, to) { (customer, start, row) throws(SQLError) in
+            found[customer, default: []].append(
+                StoredRollup(
+                    start: start, dimensions: row.string(at: 1),
+                    state: try row.usageState(from: 2)))
+        }
+        return found
+    }
+
+    /// By start, then customer; all as of one instant.
+    private func forEachRow(
+        _ walk: RollupWalk, _ from: Timestamp, _ to: Timestamp,
+        _ body: (CustomerID, Timestamp, SQLStatement) throws(SQLError) -> Void
+    ) throws(LedgerError) {
+        if walk.customers.isEmpty { return }
         try read { (connection) throws(SQLError) in
-            let select = try connection.statement(dayUsageText)
-            defer { select.reset() }
-            try select.bind(from.microseconds, at: 1)
-            try select.bind(to.microseconds, at: 2)
-            try select.bind(customer.rawValue, at: 3)
-            var days: [MeterDay] = []
-            while try select.step() {
-                days.append(
-                    MeterDay(
-                        meter: MeterKey(select.string(at: 1)), start: select.timestamp(at: 0),
-                        aggregation: try select.aggregation(at: 2),
-                        state: try select.usageState(from: 3)))
+            try connection.transaction(.deferred) { () throws(SQLError) in
+                var next = from
+                while let start = try walk.start(connection, from: next, before: to) {
+                    try walk.rows(connection, at: start) { (customer, row) throws(SQLError) in
+                        try body(customer, start, row)
+                    }
+                    next = Timestamp(microseconds: start.microseconds + 1)
+                }
             }
-            return days
         }
     }
 }
 
-/// Rollups are clustered by time, then customer: this hops from one day to the next, and reads
-/// there the few rows that are the customer's.
+/// Reads rollups of some customers. Rollups are clustered by time, then customer: the rows of one
+/// start lie in the order of ids, so this goes along them and the wanted customers together.
+private struct RollupWalk {
+    /// Rows of customers who are not wanted that are passed over before the next who is wanted is
+    /// looked up: about what a look-up costs. So neighbours are read in one go, single ones found.
+    private static let rowsPassedMax = 8
+
+    let window: RollupWindow
+    /// Ascending, each once.
+    let customers: [CustomerID]
+    let text: String
+    /// The fourth parameter of the text; nil: it has none.
+    let meter: MeterKey?
+
+    init(window: RollupWindow, customers: [CustomerID], text: String, meter: MeterKey? = nil) {
+        self.window = window
+        self.customers = Set(customers).sorted()
+        self.text = text
+        self.meter = meter
+    }
+
+    /// The first start at or after `from` of any customer's rows.
+    func start(
+        _ connection: SQLConnection, from: Timestamp, before to: Timestamp
+    ) throws(SQLError) -> Timestamp? {
+        let query = try connection.statement(
+            """
+            SELECT min(window_start) FROM rollups
+            WHERE rollup_window = $1 AND window_start >= $2 AND window_start < $3
+            """)
+        defer { query.reset() }
+        try query.bind(window.rawValue, at: 1)
+        try query.bind(from.microseconds, at: 2)
+        try query.bind(to.microseconds, at: 3)
+        return try query.step() && !query.isNull(at: 0) ? query.timestamp(at: 0) : nil
+    }
+
+    func rows(
+        _ connection: SQLConnection, at start: Timestamp,
+        _ body: (CustomerID, SQLStatement) throws(SQLError) -> Void
+    ) throws(SQLError) {
+        let select = try connection.statement(text)
+        defer { select.reset() }
+        var place = 0
+        while place < customers.count {
+            select.reset()
+            try select.bind(start.microseconds, at: 1)
+            try select.bind(customers[place].rawValue, at: 2)
+            try select.bind(customers[customers.count - 1].rawValue, at: 3)
+            if let meter { try select.bind(meter.rawValue, at: 4) }
+            var passed = 0
+            while passed <= Self.rowsPassedMax {
+                if try !select.step() { return }
+                let customer = CustomerID(select.string(at: 0))
+                while place < customers.count, customers[place] < customer { place += 1 }
+                guard place < customers.count else { return }
+                if customers[place] == customer {
+                    try body(customer, select)
+                    passed = 0
+                } else {
+                    passed += 1
+                }
+            }
+        }
+    }
+}
+
 private let dayUsageText = """
-    WITH RECURSIVE starts (window_start) AS (
-        SELECT min(window_start) FROM rollups
-        WHERE rollup_window = 'day' AND window_start >= $1 AND window_start < $2
-        UNION ALL
-        SELECT (SELECT min(rollups.window_start) FROM rollups
-            WHERE rollup_window = 'day' AND rollups.window_start > starts.window_start
-                AND rollups.window_start < $2)
-        FROM starts WHERE starts.window_start IS NOT NULL
-    )
-    SELECT rollups.window_start, meter, aggregation, count, value, ordered_at, distinct_members
-    FROM starts CROSS JOIN rollups
-    WHERE rollups.rollup_window = 'day' AND rollups.window_start = starts.window_start
-        AND customer = $3
-    ORDER BY rollups.window_start, meter
+    SELECT customer, meter, aggregation, count, value, ordered_at, distinct_members FROM rollups
+    WHERE rollup_window = 'day' AND window_start = $1 AND customer >= $2 AND customer <= $3
+    ORDER BY customer, meter
+    """
+
+private let hourUsageText = """
+    SELECT customer, dimensions, count, value, ordered_at, distinct_members FROM rollups
+    WHERE rollup_window = 'hour' AND window_start = $1 AND customer >= $2 AND customer <= $3
+        AND meter = $4
+    ORDER BY customer, dimensions
     """

@@ -17,18 +17,33 @@ extension SQLLedger: LedgerQueries {
 
     package func usage(_ key: UsageKey) throws(LedgerError) -> StoredUsage? {
         try read { (connection) throws(SQLError) in
-            let query = try connection.statement(
-                """
-                SELECT \(usageColumns) FROM usage
-                WHERE period_end = $1 AND period_start = $2 AND customer = $3 AND meter = $4
-                """)
-            defer { query.reset() }
-            try query.bind(key.period.end.microseconds, at: 1)
-            try query.bind(key.period.start.microseconds, at: 2)
-            try query.bind(key.customer.rawValue, at: 3)
-            try query.bind(key.meter.rawValue, at: 4)
-            return try query.step() ? try Self.storedUsage(query) : nil
+            try Self.storedUsage(key, try connection.statement(usageText))
         }
+    }
+
+    package func usage(_ keys: [UsageKey]) throws(LedgerError) -> [UsageKey: StoredUsage] {
+        if keys.isEmpty { return [:] }
+        return try read { (connection) throws(SQLError) in
+            // One snapshot, and one look at the file's locks for all of them.
+            try connection.transaction(.deferred) { () throws(SQLError) in
+                let query = try connection.statement(usageText)
+                var rows: [UsageKey: StoredUsage] = [:]
+                for key in keys { rows[key] = try Self.storedUsage(key, query) }
+                return rows
+            }
+        }
+    }
+
+    /// - Parameter query: `usageText`, reset; it is reset afterwards.
+    private static func storedUsage(
+        _ key: UsageKey, _ query: SQLStatement
+    ) throws(SQLError) -> StoredUsage? {
+        defer { query.reset() }
+        try query.bind(key.period.end.microseconds, at: 1)
+        try query.bind(key.period.start.microseconds, at: 2)
+        try query.bind(key.customer.rawValue, at: 3)
+        try query.bind(key.meter.rawValue, at: 4)
+        return try query.step() ? try storedUsage(query) : nil
     }
 
     private static func storedUsage(_ row: SQLStatement) throws(SQLError) -> StoredUsage {
@@ -150,6 +165,11 @@ private struct TotalKey: Hashable {
 private let usageColumns = """
     period_start, period_end, customer, meter, aggregation, admitted, count, value, ordered_at,
     distinct_members
+    """
+
+private let usageText = """
+    SELECT \(usageColumns) FROM usage
+    WHERE period_end = $1 AND period_start = $2 AND customer = $3 AND meter = $4
     """
 
 /// Rollups are clustered by time, all customers of an hour together. So this hops from one start

@@ -7,11 +7,17 @@ package protocol ActivityQueries: AnyObject, Sendable {
     func activeCustomers(
         from: Timestamp, to: Timestamp
     ) throws(LedgerError) -> [CustomerID]
-    /// One customer's day rollups of every meter that begin in [from, to), by start, then meter.
-    /// Costs two look-ups per day on which anybody used anything.
+    /// Day rollups of some customers, of every meter, that begin in [from, to): each customer's by
+    /// start, then meter. Costs two look-ups per day on which anybody used anything, and for each
+    /// customer one per day at most; customers who are neighbours by their ids cost less.
     func dayUsage(
-        of customer: CustomerID, from: Timestamp, to: Timestamp
-    ) throws(LedgerError) -> [MeterDay]
+        of customers: [CustomerID], from: Timestamp, to: Timestamp
+    ) throws(LedgerError) -> [CustomerID: [MeterDay]]
+    /// Hour rollups of one meter and some customers that begin in [from, to): each customer's by
+    /// start, then dimensions. Costs as much for each hour as `dayUsage` for each day.
+    func hourUsage(
+        of customers: [CustomerID], _ meter: MeterKey, from: Timestamp, to: Timestamp
+    ) throws(LedgerError) -> [CustomerID: [StoredRollup]]
 }
 
 /// A meter's usage of one customer in one day, all dimensions apart.

@@ -26,6 +26,11 @@ package protocol BillingStore: AnyObject, Sendable {
     func statements(
         afterSequence sequence: Int64, limit: Int
     ) throws(BillingStoreError) -> [ClosedStatement]
+    /// The statements of some customers in the months from `first` through `last`, all as of one
+    /// instant; each customer's by month. One without a statement is left out.
+    func statements(
+        of customers: [CustomerID], from first: BillingMonth, through last: BillingMonth
+    ) throws(BillingStoreError) -> [CustomerID: [ClosedStatement]]
     /// A statement's own lines, then the adjustments attached to it, as they were written.
     func lines(
         _ customer: CustomerID, _ month: BillingMonth
@@ -40,6 +45,12 @@ package protocol BillingStore: AnyObject, Sendable {
     ) throws(BillingStoreError) -> BilledMonth
     /// Adjustments that no statement has yet, oldest first.
     func pendingLines(_ customer: CustomerID) throws(BillingStoreError) -> [StatementLine]
+    /// The same of some customers; one without such lines is left out.
+    func pendingLines(
+        of customers: [CustomerID]
+    ) throws(BillingStoreError) -> [CustomerID: [StatementLine]]
+    /// All that was ever billed to some customers, in their order and as of one instant.
+    func histories(of customers: [CustomerID]) throws(BillingStoreError) -> [BilledHistory]
     /// Customers with such lines, by id, after `after`.
     func customersWithPendingLines(
         after: CustomerID?, limit: Int
@@ -314,6 +325,39 @@ package struct BilledMonth: Sendable, Hashable {
         self.statement = statement
         self.lines = lines
         self.adjustments = adjustments
+    }
+}
+
+/// All that was ever billed to one customer, and what is still to be looked at, read at once.
+///
+/// Lines are for comparing: of their documents only those of adjustments are there, the others are
+/// null.
+package struct BilledHistory: Sendable {
+    package var customer: CustomerID
+    /// By month.
+    package var statements: [ClosedStatement]
+    /// By the month of the statement that they stand on, then in its order.
+    package var lines: [(month: BillingMonth, line: StatementLine)]
+    /// Adjustments that no statement has yet, oldest first.
+    package var pendingLines: [StatementLine]
+    package var marks: [StoredMark]
+    package init(
+        customer: CustomerID, statements: [ClosedStatement],
+        lines: [(month: BillingMonth, line: StatementLine)], pendingLines: [StatementLine],
+        marks: [StoredMark]
+    ) {
+        self.customer = customer
+        self.statements = statements
+        self.lines = lines
+        self.pendingLines = pendingLines
+        self.marks = marks
+    }
+
+    /// What was billed for a month so far, wherever its adjustments are attached.
+    package func billed(_ month: BillingMonth) -> [StatementLine] {
+        let own = lines.filter { $0.month == month && $0.line.correction == nil }.map(\.line)
+        let attached = lines.map(\.line).filter { $0.correction?.month == month }
+        return own + attached + pendingLines.filter { $0.correction?.month == month }
     }
 }
 

@@ -10,6 +10,11 @@ package protocol ExportStore: AnyObject, Sendable {
     func meterEventHistory(
         _ customer: CustomerID, _ meter: MeterKey, from: Timestamp
     ) throws(BillingStoreError) -> MeterEventHistory
+    /// Those of some customers, in their order and as of one instant; windows from the month of the
+    /// account on, or from `from` where nothing was planned yet.
+    func meterEventHistories(
+        of customers: [CustomerID], _ meter: MeterKey, from: Timestamp
+    ) throws(BillingStoreError) -> [MeterEventHistory]
     /// - Throws: `.conflict` when events of the pair were added since `plan.base` was read.
     func plan(_ plan: MeterEventPlan) throws(BillingStoreError)
     /// Planned events whose time has come, in the order of their windows.

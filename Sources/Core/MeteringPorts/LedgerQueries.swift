@@ -7,6 +7,8 @@ package protocol LedgerQueries: CorrectionQueries {
         endingAfter instant: Timestamp, _ body: (StoredUsage) -> Void
     ) throws(LedgerError)
     func usage(_ key: UsageKey) throws(LedgerError) -> StoredUsage?
+    /// The rows of many keys, all as of one instant; there is none for a key without a row.
+    func usage(_ keys: [UsageKey]) throws(LedgerError) -> [UsageKey: StoredUsage]
     func rollups(_ query: RollupQuery) throws(LedgerError) -> [StoredRollup]
     /// The instants at which rollups start, ascending, at most `limit`.
     func rollupStarts(_ query: RollupQuery, limit: Int) throws(LedgerError) -> [Timestamp]

@@ -5,6 +5,12 @@ package import MeteringModel
 package protocol PartialLedger: LedgerQueries {}
 
 extension PartialLedger {
+    package func usage(_ keys: [UsageKey]) throws(LedgerError) -> [UsageKey: StoredUsage] {
+        var rows: [UsageKey: StoredUsage] = [:]
+        for key in keys { rows[key] = try usage(key) }
+        return rows
+    }
+
     package func crossings(
         of customer: CustomerID, periodsEndingAfter instant: Timestamp
     ) throws(LedgerError) -> [StoredCrossing] {

@@ -83,6 +83,8 @@ package struct BillingSettings: Sendable {
     package var monthsBackMax = 13
     /// Customers whose months are closed in one transaction.
     package var closingCountMax = 64
+    /// Customers who are read and rated before others have a turn, by those who only look.
+    package var readingCountMax = 16
     /// Rows of a feed that are read at once.
     package var feedCountMax = 1_000
     /// Marks that are looked at before others have a turn.

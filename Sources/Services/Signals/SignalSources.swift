@@ -84,19 +84,22 @@ package struct ContractRecords: Sendable {
             record: { (kind, id) throws(ControlStoreError) in try store.record(kind, id) })
     }
 
+    /// Reads records under these definitions; good for many customers.
+    func reader(_ definitions: CompiledDefinitions) -> ContractReader {
+        let catalog = definitions.catalog
+        return ContractReader(scales: CodecContext.scales(catalog.meters, catalog.features))
+    }
+
     /// The contract that the records make.
     /// - Throws: a store that cannot be read, or a record that cannot.
     func contract(
-        of customer: CustomerID, _ definitions: CompiledDefinitions
+        of customer: CustomerID, _ reader: ContractReader
     ) throws(ControlProblem) -> CustomerContract? {
         let histories: [RecordHistory]
         do throws(ControlStoreError) { histories = try contract(customer) } catch {
             throw ControlProblem(.unavailable, "unavailable", error.message)
         }
         if histories.isEmpty { return nil }
-        let catalog = definitions.catalog
-        let reader = ContractReader(
-            scales: CodecContext.scales(catalog.meters, catalog.features))
         do throws(FieldProblem) {
             let contract = try reader.contract(of: customer, histories)
             return contract.profile.steps.isEmpty ? nil : contract

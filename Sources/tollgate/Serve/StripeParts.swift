@@ -35,8 +35,11 @@ struct StripeParts: Sendable {
         let settings = MeterEventSettings(from: try begin(stores, exports))
         let (store, ledger, clock) = (stores.billing, stores.ledger, stores.clock)
         let planning = MeterEventPlanning(
-            store: store, rollups: { try ledger.rollups($0) }, source: source(stores.control),
-            identifier: identifier, settings: settings, clock: clock, counters: counters,
+            store: store,
+            hours: { customers, meter, from, to in
+                try ledger.hourUsage(of: customers, meter, from: from, to: to)
+            },
+            source: source(stores.control), identifier: identifier, settings: settings, clock: clock, counters: counters,
             logger: logger)
         let sender = MeterEventSender(
             store: store, transport: transport(http, exports.stripeBase, key),

@@ -87,6 +87,19 @@ final class FaultyStore: BillingStore {
     ) throws(BillingStoreError) -> [ClosedStatement] {
         try base.statements(afterSequence: sequence, limit: limit)
     }
+    func statements(
+        of customers: [CustomerID], from first: BillingMonth, through last: BillingMonth
+    ) throws(BillingStoreError) -> [CustomerID: [ClosedStatement]] {
+        try base.statements(of: customers, from: first, through: last)
+    }
+    func pendingLines(
+        of customers: [CustomerID]
+    ) throws(BillingStoreError) -> [CustomerID: [StatementLine]] {
+        try base.pendingLines(of: customers)
+    }
+    func histories(of customers: [CustomerID]) throws(BillingStoreError) -> [BilledHistory] {
+        try base.histories(of: customers)
+    }
     func lines(
         _ customer: CustomerID, _ month: BillingMonth
     ) throws(BillingStoreError) -> [StatementLine] { try base.lines(customer, month) }

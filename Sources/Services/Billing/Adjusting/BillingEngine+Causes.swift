@@ -156,26 +156,13 @@ extension BillingEngine {
     ) throws(BillingError) -> [BillingMonth] {
         guard let floor else { return [] }
         let store = sources.store
-        var end = BillingMonth(containing: sources.clock.now(), zone: customer.zone)
-        if let zone = zones.zones[customer.zone.name] {
-            // A clock that was ahead and has been put back has closed months that go on.
-            end = max(end, zone.closedThrough.next, (zone.closing ?? zone.closedThrough).next)
+        var first = max(floor, BillingMonth(containing: instant, zone: customer.zone))
+        if floor < first, try sources.hasSeam(near: first, of: customer) { first = first.previous }
+        return try closedSoFar.months(of: customer, from: first) { (month) throws(BillingError) in
+            try BillingError.store { () throws(BillingStoreError) in
+                try store.statement(customer.id, month) != nil
+            }
         }
-        var month = max(floor, BillingMonth(containing: instant, zone: customer.zone))
-        if floor < month, try sources.hasSeam(near: month, of: customer) { month = month.previous }
-        var months: [BillingMonth] = []
-        while month < end {
-            let candidate = month
-            let isClosed =
-                zones.isClosed(customer.zone.name, candidate)
-                ? true
-                : try BillingError.store { () throws(BillingStoreError) in
-                    try store.statement(customer.id, candidate) != nil
-                }
-            if isClosed { months.append(candidate) }
-            month = month.next
-        }
-        return months
     }
 }
 

@@ -20,23 +20,41 @@ struct EntitlementComparison {
     }
 
     let sources: BillingSources
-    let maker: StatementMaker
     let snapshot: CatalogSnapshot
     let customer: CompiledCustomer
+    /// The customer's contract; nil: it never had a subscription.
+    let account: FeeAccount?
+    let history: BilledHistory
+    let usage: KnownUsage
 
     func mismatches(in frame: MonthFrame) throws(BillingError) -> [Mismatch] {
         try recurring(frame) + usage(frame)
     }
 
+    /// The usage rows that are compared, so that those of many customers can be read together.
+    static func keys(_ customer: CompiledCustomer, in frame: MonthFrame) -> [UsageKey] {
+        let segment = customer.segment(at: lastInstant(of: frame.usage))
+        return (0..<segment.quotaCount).compactMap { position in
+            guard segment.quotaEntitlement(position).price == nil else { return nil }
+            let quota = segment.quota(position)
+            return lastPeriod(of: quota, in: frame).map {
+                UsageKey(customer: customer.id, meter: quota.meter, period: $0)
+            }
+        }
+    }
+
+    private static func lastInstant(of period: Period) -> Timestamp {
+        Timestamp(microseconds: period.end.microseconds - 1)
+    }
+
     // MARK: what recurs
 
-    private func recurring(_ frame: MonthFrame) throws(BillingError) -> [Mismatch] {
-        guard let account = try maker.fees.account(of: customer, snapshot, frame.zone) else {
-            return []
-        }
-        let instant = Timestamp(microseconds: frame.period.end.microseconds - 1)
+    private func recurring(_ frame: MonthFrame) -> [Mismatch] {
+        guard var account else { return [] }
+        account.zone = frame.zone
+        let instant = Self.lastInstant(of: frame.period)
         let bought = FeesInForce(account: account, instant: instant)
-        let paid = try paid(at: instant)
+        let paid = paid(at: instant)
         var expected: [Item: Int64] = [:]
         var isPaidLater: Set<Item> = []
         var isFree: Set<Item> = []
@@ -76,38 +94,26 @@ struct EntitlementComparison {
     }
 
     /// Quantities of all lines that an instant is charged in, on whichever statement they stand.
-    private func paid(at instant: Timestamp) throws(BillingError) -> [Item: Int64] {
-        let (store, id) = (sources.store, customer.id)
-        return try BillingError.store { () throws(BillingStoreError) in
-            var sums: [Item: Int64] = [:]
-            func add(_ lines: [StatementLine]) {
-                for line in lines where line.from <= instant && instant < line.to {
-                    // One payment for all time is of no cycle.
-                    if line.to == .distantFuture { continue }
-                    guard let subscription = line.subscription, let item = line.item,
-                        let kind = line.chargeKind
-                    else { continue }
-                    let key = Item(kind: kind, subscription: subscription, key: item)
-                    sums[key, default: 0] = sums[key, default: 0].addingSaturated(line.quantity)
-                }
-            }
-            var after: StatementPlace?
-            while true {
-                let page = try store.statements(
-                    customer: id, month: nil, after: after, limit: 100)
-                guard let last = page.last else { break }
-                for statement in page { add(try store.lines(id, statement.month)) }
-                after = last.place
-            }
-            add(try store.pendingLines(id))
-            return sums
+    private func paid(at instant: Timestamp) -> [Item: Int64] {
+        var sums: [Item: Int64] = [:]
+        func add(_ line: StatementLine) {
+            // One payment for all time is of no cycle.
+            guard line.from <= instant, instant < line.to, line.to != .distantFuture,
+                let subscription = line.subscription, let item = line.item,
+                let kind = line.chargeKind
+            else { return }
+            let key = Item(kind: kind, subscription: subscription, key: item)
+            sums[key, default: 0] = sums[key, default: 0].addingSaturated(line.quantity)
         }
+        for (_, line) in history.lines { add(line) }
+        for line in history.pendingLines { add(line) }
+        return sums
     }
 
     // MARK: usage
 
     private func usage(_ frame: MonthFrame) throws(BillingError) -> [Mismatch] {
-        let instant = Timestamp(microseconds: frame.usage.end.microseconds - 1)
+        let instant = Self.lastInstant(of: frame.usage)
         let segment = customer.segment(at: instant)
         var found: [Mismatch] = []
         for position in 0..<segment.quotaCount {
@@ -123,7 +129,7 @@ struct EntitlementComparison {
                                 "also_priced_for": .string(above.rawValue),
                             ]))
                 }
-            } else if let over = try overLimit(quota, frame, at: instant) {
+            } else if let over = try overLimit(quota, frame) {
                 found.append(over)
             }
         }
@@ -143,25 +149,17 @@ struct EntitlementComparison {
         return found
     }
 
-    /// Usage over a soft limit that nobody pays for: the last period that ended in the month.
+    /// Usage over a soft limit that nobody pays for.
     private func overLimit(
-        _ quota: Quota, _ frame: MonthFrame, at instant: Timestamp
+        _ quota: Quota, _ frame: MonthFrame
     ) throws(BillingError) -> Mismatch? {
-        guard quota.enforcement == .soft, quota.rule.unit != .lifetime else { return nil }
-        var period = quota.rule.period(containing: instant, zone: frame.zone)
-        if period.end > frame.usage.end {
-            let before = Timestamp(microseconds: period.start.microseconds - 1)
-            period = quota.rule.period(containing: before, zone: frame.zone)
-        }
-        guard frame.usage.start < period.end,
-            let limit = sources.limits(snapshot)(
-                quota, period, Timestamp(microseconds: period.end.microseconds - 1)
-            ).finite
+        guard let period = Self.lastPeriod(of: quota, in: frame),
+            let limit = sources.limits(snapshot)(quota, period, Self.lastInstant(of: period))
+                .finite
         else { return nil }
         let key = UsageKey(customer: customer.id, meter: quota.meter, period: period)
-        let queries = sources.queries
         let used = try BillingError.ledger { () throws(LedgerError) in
-            try queries.usage(key)?.state.reading(quota.aggregation) ?? 0
+            try usage.state(key).reading(quota.aggregation)
         }
         guard used > limit else { return nil }
         return Mismatch(
@@ -172,6 +170,19 @@ struct EntitlementComparison {
                 "used": RecordCodec.quantity(used, scale: quota.scale),
                 "limit": RecordCodec.quantity(limit, scale: quota.scale),
             ])
+    }
+}
+
+extension EntitlementComparison {
+    /// The last period of a quota with a soft limit that ended in the month.
+    private static func lastPeriod(of quota: Quota, in frame: MonthFrame) -> Period? {
+        guard quota.enforcement == .soft, quota.rule.unit != .lifetime else { return nil }
+        var period = quota.rule.period(containing: lastInstant(of: frame.usage), zone: frame.zone)
+        if period.end > frame.usage.end {
+            let before = Timestamp(microseconds: period.start.microseconds - 1)
+            period = quota.rule.period(containing: before, zone: frame.zone)
+        }
+        return frame.usage.start < period.end ? period : nil
     }
 }
 

@@ -5,8 +5,13 @@ import MeteringPorts
 /// Compares what was billed with what the ledger and the contracts come to now.
 ///
 /// A month that something bears on and that was not looked at again yet is listed as waiting, not
-/// as a drift; what has only just happened is followed first, so that it waits too. Takes as long as
-/// rating everything takes.
+/// as a drift; what has only just happened is followed first, so that it waits too.
+///
+/// Costs one rating of every closed month of every customer, on one core: some tenths of a
+/// millisecond for a month with a statement, a tenth of that for one without. A few customers are
+/// read and rated at a time; then others have their turn. The engine is asked for no more than
+/// what is closed, so closing and adjusting go on meanwhile. The answer is bounded: each list ends
+/// at `findingsMax`, while its count goes on.
 struct FinanceCheck {
     private static let findingsMax = 1_000
     /// Feeds that grow all the time must not hold up a check.
@@ -24,16 +29,18 @@ struct FinanceCheck {
         var customers = 0
         var months = 0
         var lines = 0
-        var drifts: [JSONValue] = []
-        var driftCount = 0
-        var mismatches: [JSONValue] = []
-        var mismatchCount = 0
-        var waiting: [JSONValue] = []
-        var waitingCount = 0
-        /// A list is cut off at `findingsMax`; the count goes on.
-        static func add(_ item: JSONValue, to list: inout [JSONValue], _ count: inout Int) {
-            count += 1
-            if list.count < FinanceCheck.findingsMax { list.append(item) }
+        var drifts = List()
+        var mismatches = List()
+        var waiting = List()
+
+        struct List {
+            private(set) var items: [JSONValue] = []
+            private(set) var count = 0
+
+            mutating func add(_ found: [JSONValue]) {
+                count += found.count
+                items += found.prefix(FinanceCheck.findingsMax - items.count)
+            }
         }
     }
 
@@ -46,14 +53,14 @@ struct FinanceCheck {
         let only = customer.map { snapshot.billed($0) }
         if let customer, (only ?? nil) == nil { throw .notBilled(customer) }
         do throws(BillingError) {
-            for _ in 0..<Self.followsMax { if try await engine.follow() == 0 { break } }
+            try await follow()
             if let only = only ?? nil {
-                try await check(only, month, in: snapshot, &findings)
+                try await check([only], month, in: snapshot, &findings)
             } else {
-                for number in 0..<snapshot.customerCount where !Task.isCancelled {
-                    let customer = snapshot.customer(number)
-                    guard customer.isBilled, customer.firstSubscription != nil else { continue }
-                    try await check(customer, month, in: snapshot, &findings)
+                var number = 0
+                while !Task.isCancelled, let chunk = customers(from: &number, in: snapshot) {
+                    try await check(chunk, month, in: snapshot, &findings)
+                    await Task.yield()
                 }
             }
         } catch {
@@ -62,100 +69,79 @@ struct FinanceCheck {
         return ControlAnswer(body: Self.document(findings))
     }
 
+    private func follow() async throws(BillingError) {
+        for _ in 0..<Self.followsMax { if try await engine.follow() == 0 { break } }
+    }
+
+    /// The next who are checked together; nil behind the last.
+    private func customers(
+        from number: inout Int, in snapshot: CatalogSnapshot
+    ) -> [CompiledCustomer]? {
+        var found: [CompiledCustomer] = []
+        while number < snapshot.customerCount, found.count < sources.settings.readingCountMax {
+            let customer = snapshot.customer(number)
+            number += 1
+            if customer.isBilled, customer.firstSubscription != nil { found.append(customer) }
+        }
+        return found.isEmpty ? nil : found
+    }
+
+    private func check(
+        _ customers: [CompiledCustomer], _ month: BillingMonth?, in snapshot: CatalogSnapshot,
+        _ findings: inout Findings
+    ) async throws(BillingError) {
+        let first = try await reports(customers, month, in: snapshot)
+        for (customer, report) in zip(customers, first) {
+            var report = report
+            if !report.drifts.isEmpty {
+                // Usage may have come, or an adjustment been written, between the one reading and
+                // the other: a drift is one that is still there once that is followed.
+                try await follow()
+                let again = try await reports([customer], month, in: sources.catalog.load())
+                report = again[0]
+            }
+            findings.customers += 1
+            findings.months += report.months
+            findings.lines += report.lines
+            findings.drifts.add(report.drifts)
+            findings.mismatches.add(report.mismatches)
+            findings.waiting.add(report.waiting)
+        }
+    }
+
+    /// One for each customer, in their order.
+    private func reports(
+        _ customers: [CompiledCustomer], _ month: BillingMonth?, in snapshot: CatalogSnapshot
+    ) async throws(BillingError) -> [CustomerCheck.Report] {
+        let closed = await engine.closedSoFar
+        let (store, ids) = (sources.store, customers.map(\.id))
+        let histories = try BillingError.store { () throws(BillingStoreError) in
+            try store.histories(of: ids)
+        }
+        var checks: [CustomerCheck] = []
+        for (customer, history) in zip(customers, histories) {
+            checks.append(
+                try CustomerCheck(
+                    customer, history, closed, month, maker: engine.maker, in: snapshot))
+        }
+        let usage = try KnownUsage(checks.flatMap(\.keys), sources.queries)
+        var reports: [CustomerCheck.Report] = []
+        for check in checks { reports.append(try check.report(usage)) }
+        return reports
+    }
+
     private static func document(_ findings: Findings) -> JSONValue {
         .object([
             "checked": .object([
                 "customers": .integer(findings.customers), "months": .integer(findings.months),
                 "lines": .integer(findings.lines),
             ]),
-            "drifts": .array(findings.drifts), "drift_count": .integer(findings.driftCount),
-            "mismatches": .array(findings.mismatches),
-            "mismatch_count": .integer(findings.mismatchCount),
-            "waiting": .array(findings.waiting),
-            "waiting_count": .integer(findings.waitingCount),
+            "drifts": .array(findings.drifts.items),
+            "drift_count": .integer(findings.drifts.count),
+            "mismatches": .array(findings.mismatches.items),
+            "mismatch_count": .integer(findings.mismatches.count),
+            "waiting": .array(findings.waiting.items),
+            "waiting_count": .integer(findings.waiting.count),
         ])
-    }
-
-    private func check(
-        _ customer: CompiledCustomer, _ month: BillingMonth?, in snapshot: CatalogSnapshot,
-        _ findings: inout Findings
-    ) async throws(BillingError) {
-        findings.customers += 1
-        let months = try await engine.closedMonths(of: customer, from: .distantPast)
-        for closed in months where month == nil || month == closed {
-            try compare(customer, closed, in: snapshot, &findings)
-        }
-        await Task.yield()
-    }
-
-    private func compare(
-        _ customer: CompiledCustomer, _ month: BillingMonth, in snapshot: CatalogSnapshot,
-        _ findings: inout Findings
-    ) throws(BillingError) {
-        let store = sources.store
-        let (frame, _) = try sources.frame(of: customer, month)
-        let (billed, marks) = try BillingError.store { () throws(BillingStoreError) in
-            (try store.billed(customer.id, month), try store.marks(customer.id, month))
-        }
-        findings.months += 1
-        findings.lines += billed.lines.count + billed.adjustments.count
-        let draft: StatementMaker.Draft
-        do throws(BillingError) {
-            draft = try engine.maker.draft(of: customer, frame, in: snapshot)
-        } catch  where error.code == .unrateable {
-            Findings.add(
-                mismatch("unrateable", customer, month, ["detail": .string(error.message)]),
-                to: &findings.mismatches, &findings.mismatchCount)
-            return
-        }
-        var difference = MonthDifference(customer: customer.id, month: month)
-        difference.add(billed: billed.lines + billed.adjustments)
-        difference.add(due: draft.lines)
-        if marks.isEmpty {
-            for drift in difference.drifts {
-                Findings.add(
-                    document(customer, month, drift), to: &findings.drifts, &findings.driftCount)
-            }
-        } else {
-            Findings.add(
-                .object([
-                    "customer": .string(customer.id.rawValue),
-                    "month": .string(month.description),
-                    "causes": LineDocument.causes(marks.map(\.mark.cause)),
-                    "lines_that_differ": .integer(difference.drifts.count),
-                ]), to: &findings.waiting, &findings.waitingCount)
-        }
-        let comparison = EntitlementComparison(
-            sources: sources, maker: engine.maker, snapshot: snapshot, customer: customer)
-        for found in try comparison.mismatches(in: frame) {
-            Findings.add(
-                mismatch(found.kind, customer, month, found.members), to: &findings.mismatches,
-                &findings.mismatchCount)
-        }
-    }
-
-    private func document(
-        _ customer: CompiledCustomer, _ month: BillingMonth,
-        _ drift: (line: StatementLine, billed: Int64, due: Int64)
-    ) -> JSONValue {
-        let (line, currency) = (drift.line, drift.line.currency)
-        return .members([
-            "customer": .string(customer.id.rawValue), "month": .string(month.description),
-            "key": .string(line.key), "feature": line.feature.map { .string($0.rawValue) },
-            "item": line.item.map { .string($0) }, "currency": .string(currency.code),
-            "billed": LineDocument.money(drift.billed, currency),
-            "rated": LineDocument.money(drift.due, currency),
-        ])
-    }
-
-    private func mismatch(
-        _ kind: String, _ customer: CompiledCustomer, _ month: BillingMonth,
-        _ members: [String: JSONValue]
-    ) -> JSONValue {
-        var all = members
-        all["kind"] = .string(kind)
-        all["customer"] = .string(customer.id.rawValue)
-        all["month"] = .string(month.description)
-        return .object(all)
     }
 }

@@ -84,11 +84,17 @@ extension BillingEngine {
         _ customers: [CompiledCustomer], _ month: BillingMonth, by closer: Closer,
         in snapshot: CatalogSnapshot
     ) throws(BillingError) -> [ClosedStatement?] {
+        let reading = try MonthReading(customers, month, sources)
+        let keys = customers.flatMap { customer in
+            UsageCharges(sources, snapshot, customer, reading.frame(of: customer).frame)
+                .keys(dueBefore: nil)
+        }
+        let usage = try KnownUsage(keys, sources.queries)
         var closings: [StatementClosing] = []
         for customer in customers {
             do throws(BillingError) {
-                if let closing = try closing(customer, month, by: closer, in: snapshot) {
-                    closings.append(closing)
+                if let next = try closing(customer, reading, usage, by: closer, in: snapshot) {
+                    closings.append(next)
                 }
             } catch  where error.code == .unrateable {
                 // One customer must not hold up the others. The mark has it billed, as an
@@ -105,18 +111,16 @@ extension BillingEngine {
 
     /// Nil when the month is closed, or has nothing that a statement could be of.
     private func closing(
-        _ customer: CompiledCustomer, _ month: BillingMonth, by closer: Closer,
-        in snapshot: CatalogSnapshot
+        _ customer: CompiledCustomer, _ reading: MonthReading, _ usage: KnownUsage,
+        by closer: Closer, in snapshot: CatalogSnapshot
     ) throws(BillingError) -> StatementClosing? {
-        let (frame, closed) = try sources.frame(of: customer, month)
+        let month = reading.month
+        let (frame, closed) = reading.frame(of: customer)
         if closed != nil { return nil }
-        let draft = try maker.draft(of: customer, frame, in: snapshot)
-        let store = sources.store
-        if draft.lines.isEmpty, !draft.isPriced {
-            let pending = try BillingError.store { () throws(BillingStoreError) in
-                try store.pendingLines(customer.id)
-            }
-            if pending.isEmpty { return nil }
+        let draft = try maker.draft(
+            of: customer, frame, in: snapshot, ReadAhead(usage: usage))
+        if draft.lines.isEmpty, !draft.isPriced, reading.pendingLines(customer.id).isEmpty {
+            return nil
         }
         let now = sources.clock.now()
         var closing = StatementClosing(

@@ -37,7 +37,7 @@ package final class BillingService: BillingDesk {
         case .events(let customer, let month, let line):
             return try await desk.events(customer, try BillingMonth(named: month), line, query)
         case .statements(let month, let state):
-            return try desk.list(try Self.month(month), state: state, query)
+            return try await desk.list(try Self.month(month), state: state, query)
         case .check(let month, let customer):
             return try await FinanceCheck(sources, engine).answer(try Self.month(month), customer)
         }

@@ -123,7 +123,8 @@ struct StatementDesk {
         var items: [JSONValue] = []
         var month = BillingMonth(containing: sources.clock.now(), zone: customer.zone)
         for _ in 0..<12 {
-            guard let view = try views.view(customer, month, in: snapshot) else { break }
+            let made = try views.view(customer, month, in: snapshot, makesDocuments: false)
+            guard let view = made else { break }
             if view.state == .closed { break }
             if !view.lines.isEmpty || view.state == .open {
                 items.append(try view.document(summaryOnly: true))
@@ -136,7 +137,7 @@ struct StatementDesk {
     /// Everybody's: of a month, in a state.
     func list(
         _ month: BillingMonth?, state: String?, _ query: BillingQuery
-    ) throws(ControlProblem) -> ControlAnswer {
+    ) async throws(ControlProblem) -> ControlAnswer {
         guard let wanted = state.map({ StatementView.State(rawValue: $0) }) ?? .closed else {
             throw ControlProblem(
                 .invalid, "invalid_state", "state must be open, grace or closed", field: "state")
@@ -150,14 +151,15 @@ struct StatementDesk {
                 .invalid, "missing", "statements that are \(wanted) are listed by month",
                 field: "month")
         }
-        return try unclosed(month, wanted, query)
+        return try await unclosed(month, wanted, query)
     }
 
-    /// Rated one after the other, in the order of the customers' numbers; so a cursor is good for
-    /// as long as the process runs.
+    /// Rated some at a time, in the order of the customers' numbers; so a cursor is good for as long
+    /// as the process runs. Costs a rating of each customer that the month can be in the state of;
+    /// others get their turn in between.
     private func unclosed(
         _ month: BillingMonth, _ state: StatementView.State, _ query: BillingQuery
-    ) throws(ControlProblem) -> ControlAnswer {
+    ) async throws(ControlProblem) -> ControlAnswer {
         let snapshot = sources.catalog.load()
         guard var number = query.cursor.map({ Int($0) }) ?? 0, number >= 0 else {
             throw Self.invalidCursor
@@ -168,16 +170,25 @@ struct StatementDesk {
         let now = sources.clock.now()
         do throws(BillingError) {
             while number < end, items.count < query.limit {
-                let customer = snapshot.customer(number)
-                number += 1
-                // Whether the month goes on is known without rating it.
-                let isRunning = now < month.period(zone: customer.zone).end
-                guard customer.isBilled, customer.firstSubscription != nil,
-                    isRunning == (state == .open),
-                    let view = try views.view(customer, month, in: snapshot), view.state == state,
-                    !view.lines.isEmpty || !view.running.isEmpty
-                else { continue }
-                items.append(try view.document(summaryOnly: true))
+                var chunk: [CompiledCustomer] = []
+                let most = min(query.limit - items.count, sources.settings.readingCountMax)
+                while number < end, chunk.count < most {
+                    let customer = snapshot.customer(number)
+                    number += 1
+                    // Whether the month goes on is known without rating it.
+                    let isRunning = now < month.period(zone: customer.zone).end
+                    if customer.isBilled, customer.firstSubscription != nil,
+                        isRunning == (state == .open)
+                    {
+                        chunk.append(customer)
+                    }
+                }
+                let made = try views.views(chunk, month, in: snapshot, makesDocuments: false)
+                for case let view? in made
+                where view.state == state && !(view.lines.isEmpty && view.running.isEmpty) {
+                    items.append(try view.document(summaryOnly: true))
+                }
+                await Task.yield()
             }
         } catch {
             throw .billing(error)

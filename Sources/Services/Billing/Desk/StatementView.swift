@@ -1,4 +1,3 @@
-import Entitlements
 package import MeteringModel
 package import MeteringPorts
 
@@ -36,74 +35,6 @@ package struct StatementView: Sendable {
         }
         return sums.map { MoneyTotal(currency: $0.key, amount: $0.value) }
             .sorted { $0.currency < $1.currency }
-    }
-}
-
-/// Makes views: closed months from the store, others as they would be closed now.
-struct StatementViews {
-    let sources: BillingSources
-    let maker: StatementMaker
-
-    /// Nil for a month that has not begun.
-    func view(
-        _ customer: CompiledCustomer, _ month: BillingMonth, in snapshot: CatalogSnapshot
-    ) throws(BillingError) -> StatementView? {
-        let (frame, closed) = try sources.frame(of: customer, month)
-        let (now, store) = (sources.clock.now(), sources.store)
-        if frame.period.start > now { return nil }
-        var view = StatementView(
-            customer: customer.id, month: month, state: .closed, zone: frame.zone.name,
-            period: frame.period, closed: closed, lines: [], running: [], waiting: [])
-        if try isClosed(customer, month, closed) {
-            (view.lines, view.waiting) = try BillingError.store {
-                () throws(BillingStoreError) in
-                (
-                    try store.lines(customer.id, month),
-                    try store.marks(customer.id, month).map(\.mark.cause)
-                )
-            }
-            return view
-        }
-        view.state = frame.hasEnded(by: now) ? .grace : .open
-        let isOpen = view.state == .open
-        let draft = try maker.draft(
-            of: customer, frame,
-            dueBefore: isOpen ? Timestamp(microseconds: now.microseconds + 1) : nil, in: snapshot)
-        view.lines = draft.lines
-        if try isNext(customer, month) {
-            view.lines += try BillingError.store { () throws(BillingStoreError) in
-                try store.pendingLines(customer.id)
-            }
-        }
-        if isOpen {
-            view.running = try maker.running(of: customer, frame, at: now, in: snapshot)
-        }
-        return view
-    }
-
-    /// A month without a statement is closed too, once its zone is: there was nothing to bill.
-    private func isClosed(
-        _ customer: CompiledCustomer, _ month: BillingMonth, _ closed: ClosedStatement?
-    ) throws(BillingError) -> Bool {
-        if closed != nil { return true }
-        let store = sources.store
-        return try BillingError.store { () throws(BillingStoreError) in
-            try store.closedThrough(zone: customer.zone.name).map { month <= $0 } ?? false
-        }
-    }
-
-    /// Whether adjustments that wait would go into this month's statement: the first one open.
-    private func isNext(
-        _ customer: CompiledCustomer, _ month: BillingMonth
-    ) throws(BillingError) -> Bool {
-        let store = sources.store
-        let before = try BillingError.store { () throws(BillingStoreError) in
-            try store.statement(customer.id, month.previous)
-        }
-        return try isClosed(customer, month.previous, before)
-            || customer.firstSubscription.map {
-                BillingMonth(containing: $0, zone: customer.zone) >= month
-            } ?? true
     }
 }
 

@@ -5,14 +5,16 @@ import Rating
 
 /// A line with all that explains its amount, as it is kept and shown.
 enum LineDocument {
-    static func line(_ draft: LineDraft, id: String) -> StatementLine {
+    static func line(
+        _ draft: LineDraft, id: String, makesDocument: Bool
+    ) -> StatementLine {
         let rated = draft.rated
         return StatementLine(
             id: id, kind: kind(rated.kind), key: rated.key, feature: rated.feature,
             meter: rated.meter, item: rated.item, subscription: rated.subscription,
             period: rated.period, from: rated.from, to: rated.to, quantity: rated.quantity,
             scale: rated.scale, currency: rated.currency, amount: rated.amount,
-            document: document(draft, id: id))
+            document: makesDocument ? document(draft, id: id) : .null)
     }
 
     private static func kind(_ kind: RatedLine.Kind) -> StatementLine.Kind {

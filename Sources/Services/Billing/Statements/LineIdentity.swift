@@ -18,14 +18,15 @@ struct LineIdentity {
     let customer: CustomerID
     let month: BillingMonth
 
-    func lines(_ drafts: [LineDraft]) -> [StatementLine] {
+    /// - Parameter makesDocuments: false: their documents are null.
+    func lines(_ drafts: [LineDraft], _ makesDocuments: Bool) -> [StatementLine] {
         var seen: [String: Int] = [:]
         return drafts.map { draft in
             // Rating gives each line a key of its own; should it not, the order tells them apart.
             let count = seen[draft.rated.key, default: 0]
             seen[draft.rated.key] = count + 1
             let id = id(["line", draft.rated.key, draft.rated.currency.code, String(count)])
-            return LineDocument.line(draft, id: id)
+            return LineDocument.line(draft, id: id, makesDocument: makesDocuments)
         }
     }
 

@@ -26,13 +26,19 @@ extension BillingSources {
         of customer: CompiledCustomer, _ month: BillingMonth
     ) throws(BillingError) -> (frame: MonthFrame, closed: ClosedStatement?) {
         let store = store
-        let (own, before, after) = try BillingError.store { () throws(BillingStoreError) in
-            (
-                try store.statement(customer.id, month),
-                try store.statement(customer.id, month.previous),
-                try store.statement(customer.id, month.next)
-            )
+        let near = try BillingError.store { () throws(BillingStoreError) in
+            try store.statements(of: [customer.id], from: month.previous, through: month.next)
         }
+        return frame(of: customer, month, among: near[customer.id] ?? [])
+    }
+
+    /// - Parameter statements: the customer's; those of the month and its neighbours are looked at.
+    func frame(
+        of customer: CompiledCustomer, _ month: BillingMonth, among statements: [ClosedStatement]
+    ) -> (frame: MonthFrame, closed: ClosedStatement?) {
+        let own = statements.first { $0.month == month }
+        let before = statements.first { $0.month == month.previous }
+        let after = statements.first { $0.month == month.next }
         let rules = own.map { self.rules($0, of: customer) } ?? customer.zone
         let usage = month.period(zone: rules)
         var frame = MonthFrame(month: month, zone: rules, period: usage, usage: usage)

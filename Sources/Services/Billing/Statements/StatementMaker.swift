@@ -24,19 +24,22 @@ struct StatementMaker: Sendable {
 
     /// Everything that falls due in a month: usage of quota periods that end in it, fees whose
     /// time comes in it.
-    /// - Parameter end: only what is due before; nil: all.
+    /// - Parameters:
+    ///   - end: only what is due before; nil: all.
+    ///   - ahead: what was read already.
     /// - Throws: `.unavailable` when a store cannot be read, `.unrateable` when the contract or a
     ///   price cannot be rated.
     func draft(
         of customer: CompiledCustomer, _ frame: MonthFrame, dueBefore end: Timestamp? = nil,
-        in snapshot: CatalogSnapshot
+        in snapshot: CatalogSnapshot, _ ahead: ReadAhead = ReadAhead()
     ) throws(BillingError) -> Draft {
         guard customer.isBilled else { return Draft(lines: [], isPriced: false) }
         let identity = LineIdentity(customer: customer.id, month: frame.month)
-        let charges = UsageCharges(sources, snapshot, customer, frame)
+        let charges = UsageCharges(sources, snapshot, customer, frame, ahead.usage)
         var made = try lines(of: try charges.due(before: end))
-        guard let account = try fees.account(of: customer, snapshot, frame.zone) else {
-            return Draft(lines: identity.lines(made), isPriced: !made.isEmpty)
+        guard let account = try account(of: customer, frame, in: snapshot, ahead) else {
+            return Draft(
+                lines: identity.lines(made, ahead.makesDocuments), isPriced: !made.isEmpty)
         }
         var window = frame.period
         if let end { window.end = min(window.end, max(end, window.start)) }
@@ -45,18 +48,32 @@ struct StatementMaker: Sendable {
         } catch {
             throw BillingError(.unrateable, "fees of \(customer.id): \(error.message)")
         }
-        return Draft(lines: identity.lines(made), isPriced: account.isPriced(in: frame.period))
+        return Draft(
+            lines: identity.lines(made, ahead.makesDocuments),
+            isPriced: account.isPriced(in: frame.period))
+    }
+
+    func account(
+        of customer: CompiledCustomer, _ frame: MonthFrame, in snapshot: CatalogSnapshot,
+        _ ahead: ReadAhead
+    ) throws(BillingError) -> FeeAccount? {
+        guard let known = ahead.account else {
+            return try fees.account(of: customer, snapshot, frame.zone)
+        }
+        var account = try known.get()
+        account?.zone = frame.zone
+        return account
     }
 
     /// Usage of quota periods that hold `instant`, as far as they have gone by: not due yet.
     func running(
         of customer: CompiledCustomer, _ frame: MonthFrame, at instant: Timestamp,
-        in snapshot: CatalogSnapshot
+        in snapshot: CatalogSnapshot, _ ahead: ReadAhead = ReadAhead()
     ) throws(BillingError) -> [StatementLine] {
         guard customer.isBilled else { return [] }
-        let charges = UsageCharges(sources, snapshot, customer, frame)
+        let charges = UsageCharges(sources, snapshot, customer, frame, ahead.usage)
         return LineIdentity(customer: customer.id, month: frame.month)
-            .lines(try lines(of: try charges.running(at: instant)))
+            .lines(try lines(of: try charges.running(at: instant)), ahead.makesDocuments)
     }
 
     private func lines(of charges: [UsageCharge]) throws(BillingError) -> [LineDraft] {

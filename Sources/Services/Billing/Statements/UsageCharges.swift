@@ -15,15 +15,18 @@ struct UsageCharges {
     let frame: MonthFrame
     /// Of features that have a price at some time. Hourly and lifetime quotas have none.
     private let pieces: [FeatureKey: [QuotaPiece]]
+    private let usage: KnownUsage
 
+    /// - Parameter usage: rows that were read already.
     init(
         _ sources: BillingSources, _ snapshot: CatalogSnapshot, _ customer: CompiledCustomer,
-        _ frame: MonthFrame
+        _ frame: MonthFrame, _ usage: KnownUsage? = nil
     ) {
         self.sources = sources
         self.snapshot = snapshot
         self.customer = customer
         self.frame = frame
+        self.usage = usage ?? KnownUsage(sources.queries)
         pieces = QuotaPiece.all(of: customer).filter { $0.value.contains { $0.price != nil } }
     }
 
@@ -40,29 +43,52 @@ struct UsageCharges {
     /// Periods that end in the month, by feature, then start.
     /// - Parameter end: only those that end before; nil: all.
     func due(before end: Timestamp?) throws(BillingError) -> [UsageCharge] {
-        try charges { piece in
-            let rule = piece.quota.rule
-            let window = window(rule)
-            var due = frame.usage
-            if frame.seamBefore != nil { due.start = window.start }
-            if frame.seamAfter != nil {
-                // The period that the next month leaves a part of to this one is in.
-                let last = Timestamp(microseconds: window.end.microseconds - 1)
-                due.end = rule.period(containing: last, zone: zone).end
-            }
-            if let end { due.end = min(due.end, max(end, due.start)) }
-            return piece.periods(endingIn: due, zone: zone)
+        try charges { duePeriods(of: $0, before: end) }
+    }
+
+    private func duePeriods(of piece: QuotaPiece, before end: Timestamp?) -> [Period] {
+        let rule = piece.quota.rule
+        let window = window(rule)
+        var due = frame.usage
+        if frame.seamBefore != nil { due.start = window.start }
+        if frame.seamAfter != nil {
+            // The period that the next month leaves a part of to this one is in.
+            let last = Timestamp(microseconds: window.end.microseconds - 1)
+            due.end = rule.period(containing: last, zone: zone).end
         }
+        if let end { due.end = min(due.end, max(end, due.start)) }
+        return piece.periods(endingIn: due, zone: zone)
     }
 
     /// Periods that hold `instant`, as far as they have gone by.
     func running(at instant: Timestamp) throws(BillingError) -> [UsageCharge] {
-        try charges(upTo: instant) { piece in
-            let period = piece.quota.rule.period(containing: instant, zone: zone)
-            let isCounted = piece.from < period.end && period.start < piece.to
-            return isCounted && period.start < instant ? [period] : []
+        try charges(upTo: instant) { runningPeriods(of: $0, at: instant) }
+    }
+
+    private func runningPeriods(of piece: QuotaPiece, at instant: Timestamp) -> [Period] {
+        let period = piece.quota.rule.period(containing: instant, zone: zone)
+        let isCounted = piece.from < period.end && period.start < piece.to
+        return isCounted && period.start < instant ? [period] : []
+    }
+
+    /// The usage rows that charges are made from, so that those of many customers can be read
+    /// together.
+    /// - Parameters:
+    ///   - end: as of `due`.
+    ///   - instant: those of `running` too; nil: not.
+    func keys(dueBefore end: Timestamp?, runningAt instant: Timestamp? = nil) -> [UsageKey] {
+        if !isKept { return [] }
+        return pieces.values.joined().flatMap { piece -> [UsageKey] in
+            guard piece.price != nil, piece.quota.rule.unit != .lifetime else { return [] }
+            let running = instant.map { runningPeriods(of: piece, at: $0) } ?? []
+            return (duePeriods(of: piece, before: end) + running).map {
+                UsageKey(customer: customer.id, meter: piece.quota.meter, period: $0)
+            }
         }
     }
+
+    /// The rows of a zone that the customer has left are not kept up any more.
+    private var isKept: Bool { zone.name == customer.zone.name }
 
     private func charges(
         upTo end: Timestamp = .distantFuture, _ periods: (QuotaPiece) -> [Period]
@@ -135,8 +161,6 @@ struct UsageCharges {
     ) throws(BillingError) -> [Int64] {
         let customer = customer.id
         let key = UsageKey(customer: customer, meter: quota.meter, period: period)
-        // The rows of a zone that the customer has left are not kept up any more.
-        let isKept = zone.name == self.customer.zone.name
         return try BillingError.ledger { () throws(LedgerError) in
             let cuts = isKept ? cuts : cuts + [period.end]
             let states =
@@ -146,7 +170,7 @@ struct UsageCharges {
                     customer: customer, meter: quota.meter, period: period, upTo: cuts)
             if !isKept { return states.map { $0.reading(quota.aggregation) } }
             // The row is the gate's own count; rollups only say how it came about.
-            let total = try sources.queries.usage(key)?.state ?? UsageState()
+            let total = try usage.state(key)
             return (states + [total]).map { $0.reading(quota.aggregation) }
         }
     }

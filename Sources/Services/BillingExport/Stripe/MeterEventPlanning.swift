@@ -1,12 +1,17 @@
 package import Logging
-import MeteringModel
+package import MeteringModel
 package import MeteringPorts
 import Synchronization
 
 /// Goes through all customers that Stripe knows, and writes down what it is still to be told.
 package final class MeterEventPlanning: Sendable {
+    /// Hour rollups of some customers and a meter that begin in [from, to).
+    package typealias Hours =
+        @Sendable (_ customers: [CustomerID], MeterKey, _ from: Timestamp, _ to: Timestamp) throws
+        -> [CustomerID: [StoredRollup]]
+
     private let store: any ExportStore
-    private let rollups: @Sendable (RollupQuery) throws -> [StoredRollup]
+    private let hours: Hours
     private let source: MeterEventSource
     private let identifier: MeterEventIdentifier
     private let settings: MeterEventSettings
@@ -14,16 +19,13 @@ package final class MeterEventPlanning: Sendable {
     private let logger: Logger
     private let counters: ExportCounters
 
-    /// - Parameter rollups: of the ledger; hours are read, from the begin of the month that lies 35
-    ///   days back.
+    /// - Parameter hours: of the ledger; read from the begin of the month that lies 35 days back.
     package init(
-        store: any ExportStore,
-        rollups: @escaping @Sendable (RollupQuery) throws -> [StoredRollup],
-        source: MeterEventSource, identifier: MeterEventIdentifier, settings: MeterEventSettings,
+        store: any ExportStore, hours: @escaping Hours, source: MeterEventSource, identifier: MeterEventIdentifier, settings: MeterEventSettings,
         clock: WallClock, counters: ExportCounters, logger: Logger
     ) {
         self.store = store
-        self.rollups = rollups
+        self.hours = hours
         self.source = source
         self.identifier = identifier
         self.settings = settings
@@ -43,10 +45,15 @@ package final class MeterEventPlanning: Sendable {
         var after: String? = ""
         while let cursor = after {
             let page = try source.customers(cursor, settings.pageCustomersMax)
-            for customer in page.customers {
-                try Task.checkCancellation()
-                for meter in meters { planned += plan(customer, meter) }
-                await Task.yield()
+            var rest = page.customers.sorted { $0.customer < $1.customer }[...]
+            while !rest.isEmpty {
+                let chunk = Array(rest.prefix(settings.readCustomersMax))
+                rest = rest.dropFirst(chunk.count)
+                for meter in meters {
+                    try Task.checkCancellation()
+                    planned += plan(chunk, meter)
+                    await Task.yield()
+                }
             }
             after = page.next
         }
@@ -61,36 +68,82 @@ package final class MeterEventPlanning: Sendable {
         return false
     }
 
-    private func plan(_ customer: ReportedCustomer, _ meter: ReportedMeter) -> Int {
+    /// What a customer's plan is made from.
+    private struct Reading {
+        var history: MeterEventHistory
+        var account: MeterAccount
+        var hours: [StoredRollup]
+    }
+
+    /// - Returns: the number of events planned.
+    private func plan(_ customers: [ReportedCustomer], _ meter: ReportedMeter) -> Int {
+        let now = clock.now()
+        let readings: [Reading]
         do {
-            return try makePlan(customer, meter)
+            readings = try read(customers.map(\.customer), meter.meter, to: now)
         } catch {
-            counters.planningFailures.add(1)
-            logger.error(
-                "usage cannot be planned for Stripe now",
-                metadata: [
-                    "customer": "\(customer.customer)", "meter": "\(meter.meter)",
-                    "error": "\(error)",
-                ])
-            return 0
+            if let only = customers.first, customers.count == 1 {
+                note(error, only, meter)
+                return 0
+            }
+            // What cannot be read may be one customer's: that one alone is passed over.
+            return customers.reduce(0) { $0 + plan([$1], meter) }
+        }
+        var planned = 0
+        for (customer, reading) in zip(customers, readings) {
+            do {
+                planned += try plan(customer, meter, reading, at: now)
+            } catch {
+                note(error, customer, meter)
+            }
+        }
+        return planned
+    }
+
+    private func note(
+        _ error: any Error, _ customer: ReportedCustomer, _ meter: ReportedMeter
+    ) {
+        counters.planningFailures.add(1)
+        logger.error(
+            "usage cannot be planned for Stripe now",
+            metadata: [
+                "customer": "\(customer.customer)", "meter": "\(meter.meter)",
+                "error": "\(error)",
+            ])
+    }
+
+    /// One for each customer, in their order.
+    private func read(
+        _ customers: [CustomerID], _ meter: MeterKey, to now: Timestamp
+    ) throws -> [Reading] {
+        // The account of a pair that was never planned.
+        let first = MeterAccount(
+            from: settings.from, month: MeterEventPlanner.monthStart(containing: settings.from),
+            rest: 0)
+        let histories = try store.meterEventHistories(of: customers, meter, from: first.month)
+        let accounts = histories.map { $0.account ?? first }
+        let from = accounts.map(\.month).min() ?? now
+        let usage = try hours(customers, meter, from, now)
+        return zip(customers, zip(histories, accounts)).map { customer, known in
+            let (history, account) = known
+            return Reading(
+                history: history, account: account,
+                hours: (usage[customer] ?? []).filter { $0.start >= account.month })
         }
     }
 
-    private func makePlan(_ reported: ReportedCustomer, _ meter: ReportedMeter) throws -> Int {
-        let (now, customer) = (clock.now(), reported.customer)
-        let account = try account(customer, meter.meter)
-        let history = try store.meterEventHistory(customer, meter.meter, from: account.month)
+    private func plan(
+        _ reported: ReportedCustomer, _ meter: ReportedMeter, _ reading: Reading,
+        at now: Timestamp
+    ) throws -> Int {
+        let (customer, history) = (reported.customer, reading.history)
+        if history.account == nil, reading.hours.isEmpty { return 0 }
         let planner = MeterEventPlanner(
             windowSeconds: meter.windowSeconds, scale: meter.scale,
             settledTo: now.adding(seconds: -settings.settleSeconds),
             reachFrom: now.adding(seconds: -settings.ageSecondsMax))
-        let hours = try rollups(
-            RollupQuery(
-                customer: customer, meter: meter.meter, window: .hour, from: account.month, to: now)
-        )
-        if history.account == nil, hours.isEmpty { return 0 }
         let result = try planner.plan(
-            account, hours.map { .init(start: $0.start, units: $0.state.value) },
+            reading.account, reading.hours.map { .init(start: $0.start, units: $0.state.value) },
             history.windows)
         let credits = changedCredits(result.credits, history.credits, customer, meter.meter)
         let drafts = result.increments.map {
@@ -106,15 +159,6 @@ package final class MeterEventPlanning: Sendable {
                 customer: customer, meter: meter.meter, account: result.account, drafts: drafts,
                 credits: credits, base: history.base, at: now))
         return drafts.count
-    }
-
-    /// The one that is kept, or that of a pair that was never planned.
-    private func account(
-        _ customer: CustomerID, _ meter: MeterKey
-    ) throws -> MeterAccount {
-        let known = try store.meterEventHistory(customer, meter, from: .distantFuture).account
-        let month = MeterEventPlanner.monthStart(containing: settings.from)
-        return known ?? MeterAccount(from: settings.from, month: month, rest: 0)
     }
 
     private func changedCredits(

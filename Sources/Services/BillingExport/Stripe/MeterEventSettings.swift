@@ -14,8 +14,11 @@ package struct MeterEventSettings: Sendable {
     package var callsMax = 16
     /// Events looked at in one round of sending.
     package var roundEventsMax = 1_000
-    /// Customers read at a time.
-    package var pageCustomersMax = 500
+    /// Customers whose names at Stripe are read at a time; the more, the more of those who are
+    /// read together are neighbours in the ledger.
+    package var pageCustomersMax = 5_000
+    /// Customers whose usage is read together, before others have a turn.
+    package var readCustomersMax = 128
     /// Should a process end within a call, the event is due again so long after the call began.
     package var callSecondsMax: Int64 = 60
     /// The longest stop after answers that are about all events, e.g. a wrong key.

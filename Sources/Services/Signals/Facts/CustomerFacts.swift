@@ -49,86 +49,56 @@ struct CustomerFacts: Sendable {
     var zone: TimeZoneRules { customer.zone }
     var id: CustomerID { customer.id }
 
-    /// Nil for customers that signals are not about: removed ones, and usage for other ends than
-    /// production.
-    init?(
-        _ customer: CompiledCustomer, _ snapshot: CatalogSnapshot, now: Timestamp,
+    /// - Parameter usage: of this customer and others.
+    init(
+        _ scope: FactScope, _ snapshot: CatalogSnapshot, _ usage: FactUsage,
         _ sources: SignalSources
-    ) throws(LedgerError) {
-        let segment = customer.segment(at: now)
-        guard !customer.isRemoved, segment.isPresent, customer.environment.isBillable else {
-            return nil
-        }
-        self.customer = customer
-        self.segment = segment
-        self.now = now
-        settings = sources.settings
-        try readHistories(sources)
-        try readQuotas(snapshot, sources)
+    ) {
+        customer = scope.customer
+        segment = scope.segment
+        now = scope.now
+        settings = scope.settings
+        takeHistories(scope, usage)
+        takeQuotas(scope, snapshot, usage, sources)
         findUnentitled(snapshot)
     }
 
-    private mutating func readHistories(_ sources: SignalSources) throws(LedgerError) {
-        let today = DayCalendar.day(of: now, zone: zone)
-        let first = zone.instant(
-            zone.civilDate(at: now).adding(days: -settings.historyDays))
+    private mutating func takeHistories(_ scope: FactScope, _ usage: FactUsage) {
         let calendar = DayCalendar.days(
-            from: first, to: today.end, zone: zone, countMax: settings.historyDays + 2)
-        let rows = try sources.activity.dayUsage(
-            // A day of another zone that reaches past `first` begins up to two days before.
-            of: id, from: first.adding(seconds: -2 * 86_400), to: today.end)
+            from: scope.days.start, to: scope.days.end, zone: zone,
+            countMax: settings.historyDays + 2)
+        // A day of another zone that reaches past the first begins up to two days before it.
+        let first = scope.days.start.adding(seconds: -FactScope.zoneSlackSeconds)
+        let rows = (usage.days[id] ?? []).filter {
+            first <= $0.start && $0.start < scope.days.end
+        }
         for (meter, rows) in Dictionary(grouping: rows, by: \.meter) {
             histories[meter] = MeterHistory(meter, rows, calendar, zone)
         }
     }
 
-    private mutating func readQuotas(
-        _ snapshot: CatalogSnapshot, _ sources: SignalSources
-    ) throws(LedgerError) {
-        for position in 0..<segment.quotaCount {
+    private mutating func takeQuotas(
+        _ scope: FactScope, _ snapshot: CatalogSnapshot, _ usage: FactUsage,
+        _ sources: SignalSources
+    ) {
+        for (position, periods) in scope.quotas.enumerated() {
             let entitlement = segment.quotaEntitlement(position)
-            let quota = segment.quota(position)
-            let period = quota.rule.period(containing: now, zone: zone)
-            let used = try Self.used(quota, period, sources)
+            let (quota, period) = (periods.quota, periods.current)
             quotas.append(
                 QuotaFacts(
                     quota: quota,
                     name: snapshot.feature(quota.feature)?.name ?? quota.feature.rawValue,
                     price: entitlement.price,
-                    isDenied: entitlement.denial != nil, period: period, used: used,
+                    isDenied: entitlement.denial != nil, period: period,
+                    used: usage.used(quota, period),
                     limit: sources.limit(quota, period, now),
-                    past: try past(of: quota, before: period, sources),
+                    past: periods.past.map {
+                        PastPeriod(
+                            period: $0.period, used: usage.used($0.quota, $0.period),
+                            limit: sources.limit($0.quota, $0.period, $0.last))
+                    },
                     upgrade: segment.upgradeHint(quota.feature)))
         }
-    }
-
-    private func past(
-        of quota: Quota, before period: Period, _ sources: SignalSources
-    ) throws(LedgerError) -> [PastPeriod] {
-        if quota.rule.unit == .lifetime { return [] }
-        var found: [PastPeriod] = []
-        var end = period.start
-        for _ in 0..<settings.periodsBack {
-            let last = Timestamp(microseconds: end.microseconds - 1)
-            let segment = customer.segment(at: last)
-            guard let own = segment.quotas.first(where: { $0.feature == quota.feature }),
-                own.rule == quota.rule
-            else { break }
-            let past = quota.rule.period(containing: last, zone: zone)
-            found.append(
-                PastPeriod(
-                    period: past, used: try Self.used(own, past, sources),
-                    limit: sources.limit(own, past, last)))
-            end = past.start
-        }
-        return found
-    }
-
-    private static func used(
-        _ quota: Quota, _ period: Period, _ sources: SignalSources
-    ) throws(LedgerError) -> Int64 {
-        let key = UsageKey(customer: quota.customer, meter: quota.meter, period: period)
-        return try sources.queries.usage(key)?.state.reading(quota.aggregation) ?? 0
     }
 
     private mutating func findUnentitled(_ snapshot: CatalogSnapshot) {

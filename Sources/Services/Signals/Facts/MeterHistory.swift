@@ -11,6 +11,9 @@ struct MeterHistory: Sendable {
     let days: [UsageStep]
     /// Today so far.
     let today: UsageStep
+    /// The days that there are rows of; nil when some were counted in another zone: then usage of a
+    /// day may stand in its neighbour.
+    let daysOfRows: Set<Timestamp>?
 
     /// - Parameters:
     ///   - rows: of this meter alone.
@@ -22,9 +25,11 @@ struct MeterHistory: Sendable {
         self.meter = meter
         isAdditive = aggregation.isAdditive
         var states: [Timestamp: UsageState] = [:]
+        var areOurs = true
         for row in rows {
             // A day that was counted in another zone counts in ours where it starts.
             let start = DayCalendar.day(of: row.start, zone: zone).start
+            if start != row.start { areOurs = false }
             _ = states[start, default: UsageState()].merge(row.state, aggregation)
         }
         let filled = calendar.map { day in
@@ -34,6 +39,7 @@ struct MeterHistory: Sendable {
             }
             return day
         }
+        daysOfRows = areOurs ? Set(states.keys) : nil
         days = Array(filled.dropLast())
         today = filled.last ?? last
     }

@@ -5,7 +5,8 @@ import MeteringPorts
 
 /// Goes from customer to customer and keeps the board. Effects, in order, for each:
 ///
-/// 1. The customer's facts are read from ledger and catalog, and its signals computed.
+/// 1. The customer's facts are read from ledger and catalog, together with those of some others, and
+///    its signals computed.
 /// 2. The board has them: from here on the list shows them.
 /// 3. What is new is left in the outbox, which passes over ids that it knows: told once, also when
 ///    the process dies between 2 and 3, or starts anew.
@@ -37,6 +38,8 @@ actor SignalWorker {
     /// Pages of the near-limit index that a sweep looks through, of `nearLimitPageSize` each.
     private static let nearLimitPagesMax = 1_000
     private static let nearLimitPageSize = 1_000
+    /// Customers who are read together, before others have a turn.
+    private static let readingCountMax = 64
     /// Ids remembered as told; beyond it they are offered to the outbox again.
     private static let toldCountMax = 500_000
     /// Between batches of one sweep, so that others use the ledger meanwhile.
@@ -77,13 +80,20 @@ actor SignalWorker {
     func work() async {
         let batch = Array(queue.prefix(sources.settings.batchCountMax))
         queue.removeFirst(batch.count)
-        for customer in batch {
-            queued.remove(customer)
-            do throws(ControlProblem) { try compute(customer) } catch {
-                progress.failedCount += 1
-                sources.logger.warning(
-                    "the signals of a customer were not computed: \(error.detail)",
-                    metadata: ["customer": "\(customer)"])
+        var rest = batch[...]
+        while !rest.isEmpty {
+            let chunk = Array(rest.prefix(Self.readingCountMax))
+            rest = rest.dropFirst(chunk.count)
+            for (customer, result) in zip(chunk, computer.signals(of: chunk)) {
+                queued.remove(customer)
+                switch result {
+                case .success(let signals): take(signals, of: customer)
+                case .failure(let problem):
+                    progress.failedCount += 1
+                    sources.logger.warning(
+                        "the signals of a customer were not computed: \(problem.detail)",
+                        metadata: ["customer": "\(customer)"])
+                }
             }
             await Task.yield()
         }
@@ -99,7 +109,10 @@ actor SignalWorker {
     }
 
     func compute(_ customer: CustomerID) throws(ControlProblem) {
-        let signals = try computer.signals(of: customer)
+        for result in computer.signals(of: [customer]) { take(try result.get(), of: customer) }
+    }
+
+    private func take(_ signals: [Signal], of customer: CustomerID) {
         computedAt[customer] = sources.clock.now()
         progress.computedCount += 1
         board.replace(customer, signals)

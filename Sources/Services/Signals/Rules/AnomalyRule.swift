@@ -35,13 +35,17 @@ struct AnomalyRule {
         let share =
             Double(elapsed) / Double(max(1, today.period.end.seconds - today.period.start.seconds))
         // Half of a day and nothing of it is worth a look, and so is a day that is ahead.
-        let isAhead = today.value >= median * max(share, 0.1) * (1 + Anomaly.changeMin)
-        let isBehind = share >= 0.5 && today.value <= median * share * (1 - Anomaly.changeMin)
+        // Nothing where nothing is usual is neither.
+        let isAhead =
+            today.value > 0 && today.value >= median * max(share, 0.1) * (1 + Anomaly.changeMin)
+        let isBehind =
+            median > 0 && share >= 0.5
+            && today.value <= median * share * (1 - Anomaly.changeMin)
         guard isAhead || isBehind else { return nil }
         // The hour that goes on counts on the side of what is usual: in full on earlier days when
         // today is ahead, not at all when it is behind.
         let past = try partOfDays(
-            Array(days), own.quota, isAhead ? elapsed + 3_600 : elapsed)
+            Array(days), history, own.quota, isAhead ? elapsed + 3_600 : elapsed)
         let value =
             isAhead
             ? today.value : try used(own.quota, from: today.period.start, seconds: elapsed)
@@ -51,13 +55,15 @@ struct AnomalyRule {
     }
 
     private func partOfDays(
-        _ days: [UsageStep], _ quota: Quota, _ elapsed: Int64
+        _ days: [UsageStep], _ history: MeterHistory, _ quota: Quota, _ elapsed: Int64
     ) throws(LedgerError) -> [Double] {
-        guard let first = days.first, let last = days.last else { return [] }
-        let rows = try queries.rollups(
-            RollupQuery(
-                customer: quota.customer, meter: quota.meter, window: .hour,
-                from: first.period.start, to: last.period.end))
+        var rows: [StoredRollup] = []
+        for stretch in stretches(days, history) {
+            rows += try queries.rollups(
+                RollupQuery(
+                    customer: quota.customer, meter: quota.meter, window: .hour,
+                    from: stretch.start, to: stretch.end))
+        }
         // Hours that are gone leave whole days to compare with.
         if rows.isEmpty { return days.map(\.value) }
         return days.map { day in
@@ -67,6 +73,20 @@ struct AnomalyRule {
                     ? sum + Double(row.state.reading(quota.aggregation)) : sum
             }
         }
+    }
+
+    /// The time that hours can be of: an hour costs a look-up in the ledger if anybody used anything
+    /// in it, so days without usage are left out.
+    private func stretches(_ days: [UsageStep], _ history: MeterHistory) -> [Period] {
+        var found: [Period] = []
+        for day in days where history.daysOfRows?.contains(day.period.start) ?? true {
+            if let last = found.indices.last, found[last].end == day.period.start {
+                found[last].end = day.period.end
+            } else {
+                found.append(day.period)
+            }
+        }
+        return found
     }
 
     private func used(

@@ -16,11 +16,21 @@ enum CostRule {
         var monthlyUsage: Int64
     }
 
-    /// Whether usage of the last month cost anything, so that a contract is worth reading.
-    static func isWorthwhile(_ facts: CustomerFacts) -> Bool {
+    /// Whether usage of the last month cost anything and there is a plan to compare with, so that
+    /// a contract is worth reading.
+    static func isWorthwhile(_ facts: CustomerFacts, _ definitions: CompiledDefinitions) -> Bool {
+        guard let key = facts.segment.plan,
+            let plan = definitions.plan(key, version: facts.segment.planVersion),
+            definitions.catalog.plans.contains(where: { isComparable($0, plan) })
+        else { return false }
         let priced = facts.quotas.filter { $0.price != nil && !$0.isDenied }
         return priced.contains { ($0.past.first?.used ?? 0) > 0 }
             && priced.allSatisfy { $0.quota.rule.unit == .month }
+    }
+
+    private static func isComparable(_ other: PlanDefinition, _ own: PlanDefinition) -> Bool {
+        other.key != own.key && other.product == own.product && other.currency == own.currency
+            && own.currency != nil
     }
 
     static func signal(
@@ -35,7 +45,7 @@ enum CostRule {
         else { return nil }
         var best: (plan: PlanDefinition, cost: Cost)?
         for other in definitions.catalog.plans.sorted(by: { $0.key < $1.key })
-        where other.key != key && other.product == plan.product && other.currency == currency {
+        where isComparable(other, plan) {
             guard isWide(other, plan),
                 let cost = cost(of: other, facts, cycles, isPresent: false)
             else { continue }

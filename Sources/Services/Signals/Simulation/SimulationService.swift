@@ -125,7 +125,8 @@ package final class SimulationService: PlanSimulating {
         }
         var items: [JSONValue] = []
         for id in ids {
-            let contract = try sources.contracts.contract(of: id, prepared.live.definitions)
+            let contract = try sources.contracts.contract(
+                of: id, sources.contracts.reader(prepared.live.definitions))
             if contract == nil, query.customer != nil {
                 throw ControlProblem(
                     .notFound, "unknown_customer",
