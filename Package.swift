@@ -162,8 +162,9 @@ let package = Package(
                 "CLibrdkafka", "CSimdJSON", "MeteringModel", "MeteringPorts", "QuotaEngine",
                 "Entitlements", "Rating", "Forecasting", "EventDecoding", "KafkaClient",
                 "RedisClient", "KafkaEventLog", "RedisCounterStore", "SQLClient", "SQLLedger",
-                "SQLAlerts", "OutboundHTTP", "AlertKeys", "Metering", "Enforcement", "Alerting",
-                log, arguments,
+                "SQLAlerts", "SQLBilling", "SQLCatalog", "YAMLCatalog", "OutboundHTTP", "AlertKeys",
+                "Metering", "Enforcement", "Alerting", "Billing", "BillingExport", "Signals", log,
+                arguments,
             ] + nio,
             path: "Benchmarks/TollgateBench", swiftSettings: settings),
 

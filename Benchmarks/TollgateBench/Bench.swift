@@ -7,7 +7,7 @@ import Foundation
 struct Bench: AsyncParsableCommand {
     enum Part: String, CaseIterable, ExpressibleByArgument {
         case decisions, checks, near, decode, ledger, rollups, memory, kafka, http, rating
-        case webhooks, forecasts
+        case webhooks, forecasts, desk
     }
 
     static let configuration = CommandConfiguration(
@@ -47,6 +47,7 @@ struct Bench: AsyncParsableCommand {
                 case .webhooks:
                     try await WebhookBenchmark(options: options, report: report).run()
                 case .forecasts: try ForecastBackTest(options: options, report: report).run()
+                case .desk: try await DeskBenchmark(options: options, report: report).run()
                 }
             } catch {
                 failures.append("\(part.rawValue): \(error)")

@@ -34,8 +34,8 @@ final class MortalStore: ExportStore {
     ) throws(BillingStoreError) -> [MeterEventHistory] {
         try store.meterEventHistories(of: customers, meter, from: from)
     }
-    func plan(_ plan: MeterEventPlan) throws(BillingStoreError) {
-        try write { () throws(BillingStoreError) in try store.plan(plan) }
+    func plan(_ plans: [MeterEventPlan]) throws(BillingStoreError) {
+        try write { () throws(BillingStoreError) in try store.plan(plans) }
     }
     func dueMeterEvents(
         at instant: Timestamp, limit: Int

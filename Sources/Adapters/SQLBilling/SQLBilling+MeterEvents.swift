@@ -35,24 +35,30 @@ extension SQLBilling {
         }
     }
 
-    package func plan(_ plan: MeterEventPlan) throws(BillingStoreError) {
+    package func plan(_ plans: [MeterEventPlan]) throws(BillingStoreError) {
         try write { (connection) throws(BillingStoreError) in
-            do throws(SQLError) {
-                let last = try connection.lastMeterEvent(plan.customer, plan.meter)
-                if last == plan.base {
-                    try connection.put(plan.account, plan.customer, plan.meter)
-                    for draft in plan.drafts { try connection.insert(draft, at: plan.at) }
-                    for credit in plan.credits { try connection.put(credit) }
-                    return
-                }
-            } catch {
-                throw BillingStoreError(error)
-            }
-            throw BillingStoreError(
-                code: .conflict,
-                message: "meter events of \(plan.customer) were planned meanwhile",
-                isRetriable: true)
+            for plan in plans { try Self.plan(plan, connection) }
         }
+    }
+
+    private static func plan(
+        _ plan: MeterEventPlan, _ connection: SQLConnection
+    ) throws(BillingStoreError) {
+        do throws(SQLError) {
+            let last = try connection.lastMeterEvent(plan.customer, plan.meter)
+            if last == plan.base {
+                try connection.put(plan.account, plan.customer, plan.meter)
+                for draft in plan.drafts { try connection.insert(draft, at: plan.at) }
+                for credit in plan.credits { try connection.put(credit) }
+                return
+            }
+        } catch {
+            throw BillingStoreError(error)
+        }
+        throw BillingStoreError(
+            code: .conflict,
+            message: "meter events of \(plan.customer) were planned meanwhile",
+            isRetriable: true)
     }
 
     package func meterEvent(

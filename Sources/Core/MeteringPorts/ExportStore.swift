@@ -15,8 +15,9 @@ package protocol ExportStore: AnyObject, Sendable {
     func meterEventHistories(
         of customers: [CustomerID], _ meter: MeterKey, from: Timestamp
     ) throws(BillingStoreError) -> [MeterEventHistory]
-    /// - Throws: `.conflict` when events of the pair were added since `plan.base` was read.
-    func plan(_ plan: MeterEventPlan) throws(BillingStoreError)
+    /// All of them or none.
+    /// - Throws: `.conflict` when events of a pair were added since its `base` was read.
+    func plan(_ plans: [MeterEventPlan]) throws(BillingStoreError)
     /// Planned events whose time has come, in the order of their windows.
     func dueMeterEvents(
         at instant: Timestamp, limit: Int

@@ -39,8 +39,8 @@ struct StripeParts: Sendable {
             hours: { customers, meter, from, to in
                 try ledger.hourUsage(of: customers, meter, from: from, to: to)
             },
-            source: source(stores.control), identifier: identifier, settings: settings, clock: clock, counters: counters,
-            logger: logger)
+            source: source(stores.control), identifier: identifier, settings: settings,
+            clock: clock, counters: counters, logger: logger)
         let sender = MeterEventSender(
             store: store, transport: transport(http, exports.stripeBase, key),
             settings: settings, clock: clock, counters: counters, logger: logger,

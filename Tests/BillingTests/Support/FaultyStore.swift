@@ -11,12 +11,15 @@ final class FaultyStore: BillingStore {
     private let moment: Moment
     /// Told of every closing that was written.
     private let closed: @Sendable () -> Void
+    /// Told when histories have been read.
+    private let read: @Sendable () -> Void
     private let count = Mutex(0)
 
     init(
         _ base: any BillingStore, failsAt: Int = .max, _ moment: Moment = .after,
-        closed: @escaping @Sendable () -> Void = {}
+        closed: @escaping @Sendable () -> Void = {}, read: @escaping @Sendable () -> Void = {}
     ) {
+        self.read = read
         self.closed = closed
         self.base = base
         self.failsAt = failsAt
@@ -98,7 +101,9 @@ final class FaultyStore: BillingStore {
         try base.pendingLines(of: customers)
     }
     func histories(of customers: [CustomerID]) throws(BillingStoreError) -> [BilledHistory] {
-        try base.histories(of: customers)
+        let histories = try base.histories(of: customers)
+        read()
+        return histories
     }
     func lines(
         _ customer: CustomerID, _ month: BillingMonth

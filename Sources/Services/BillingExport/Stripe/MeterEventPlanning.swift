@@ -21,8 +21,9 @@ package final class MeterEventPlanning: Sendable {
 
     /// - Parameter hours: of the ledger; read from the begin of the month that lies 35 days back.
     package init(
-        store: any ExportStore, hours: @escaping Hours, source: MeterEventSource, identifier: MeterEventIdentifier, settings: MeterEventSettings,
-        clock: WallClock, counters: ExportCounters, logger: Logger
+        store: any ExportStore, hours: @escaping Hours, source: MeterEventSource,
+        identifier: MeterEventIdentifier, settings: MeterEventSettings, clock: WallClock,
+        counters: ExportCounters, logger: Logger
     ) {
         self.store = store
         self.hours = hours
@@ -75,29 +76,23 @@ package final class MeterEventPlanning: Sendable {
         var hours: [StoredRollup]
     }
 
+    /// Reads and plans some customers together, in one transaction. Should that fail, each is planned
+    /// by itself: what cannot be read, planned or written may be one customer's.
     /// - Returns: the number of events planned.
     private func plan(_ customers: [ReportedCustomer], _ meter: ReportedMeter) -> Int {
         let now = clock.now()
-        let readings: [Reading]
         do {
-            readings = try read(customers.map(\.customer), meter.meter, to: now)
+            let readings = try read(customers.map(\.customer), meter.meter, to: now)
+            let plans = try zip(customers, readings).compactMap { customer, reading in
+                try plan(customer, meter, reading, at: now)
+            }
+            if !plans.isEmpty { try store.plan(plans) }
+            return plans.reduce(0) { $0 + $1.drafts.count }
         } catch {
-            if let only = customers.first, customers.count == 1 {
-                note(error, only, meter)
-                return 0
-            }
-            // What cannot be read may be one customer's: that one alone is passed over.
-            return customers.reduce(0) { $0 + plan([$1], meter) }
+            if customers.count > 1 { return customers.reduce(0) { $0 + plan([$1], meter) } }
+            for customer in customers { note(error, customer, meter) }
+            return 0
         }
-        var planned = 0
-        for (customer, reading) in zip(customers, readings) {
-            do {
-                planned += try plan(customer, meter, reading, at: now)
-            } catch {
-                note(error, customer, meter)
-            }
-        }
-        return planned
     }
 
     private func note(
@@ -132,12 +127,13 @@ package final class MeterEventPlanning: Sendable {
         }
     }
 
+    /// Nil when there is nothing to write down.
     private func plan(
         _ reported: ReportedCustomer, _ meter: ReportedMeter, _ reading: Reading,
         at now: Timestamp
-    ) throws -> Int {
+    ) throws -> MeterEventPlan? {
         let (customer, history) = (reported.customer, reading.history)
-        if history.account == nil, reading.hours.isEmpty { return 0 }
+        if history.account == nil, reading.hours.isEmpty { return nil }
         let planner = MeterEventPlanner(
             windowSeconds: meter.windowSeconds, scale: meter.scale,
             settledTo: now.adding(seconds: -settings.settleSeconds),
@@ -153,12 +149,10 @@ package final class MeterEventPlanning: Sendable {
                 stripeCustomer: reported.stripeCustomer, eventName: meter.eventName,
                 value: $0.value)
         }
-        if drafts.isEmpty, credits.isEmpty, result.account == history.account { return 0 }
-        try store.plan(
-            MeterEventPlan(
-                customer: customer, meter: meter.meter, account: result.account, drafts: drafts,
-                credits: credits, base: history.base, at: now))
-        return drafts.count
+        if drafts.isEmpty, credits.isEmpty, result.account == history.account { return nil }
+        return MeterEventPlan(
+            customer: customer, meter: meter.meter, account: result.account, drafts: drafts,
+            credits: credits, base: history.base, at: now)
     }
 
     private func changedCredits(
