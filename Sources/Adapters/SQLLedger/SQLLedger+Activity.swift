@@ -6,7 +6,7 @@ extension SQLLedger: ActivityQueries {
     package func activeCustomers(
         from: Timestamp, to: Timestamp
     ) throws(LedgerError) -> [CustomerID] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let select = try connection.statement(
                 """
                 SELECT DISTINCT customer FROM rollups
@@ -24,7 +24,7 @@ extension SQLLedger: ActivityQueries {
     package func dayUsage(
         of customer: CustomerID, from: Timestamp, to: Timestamp
     ) throws(LedgerError) -> [MeterDay] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let select = try connection.statement(dayUsageText)
             defer { select.reset() }
             try select.bind(from.microseconds, at: 1)

@@ -6,7 +6,7 @@ extension SQLLedger: LedgerQueries {
     package func liveUsage(
         endingAfter instant: Timestamp, _ body: (StoredUsage) -> Void
     ) throws(LedgerError) {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 "SELECT \(usageColumns) FROM usage WHERE period_end > $1")
             defer { query.reset() }
@@ -16,7 +16,7 @@ extension SQLLedger: LedgerQueries {
     }
 
     package func usage(_ key: UsageKey) throws(LedgerError) -> StoredUsage? {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 """
                 SELECT \(usageColumns) FROM usage
@@ -42,7 +42,7 @@ extension SQLLedger: LedgerQueries {
 
     /// By start, then dimensions; `from` and `to` bound the start, half-open.
     package func rollups(_ query: RollupQuery) throws(LedgerError) -> [StoredRollup] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let select = try connection.statement(rollupsText)
             defer { select.reset() }
             try select.bind(query.window.rawValue, at: 1)
@@ -64,7 +64,7 @@ extension SQLLedger: LedgerQueries {
     package func rollupStarts(
         _ query: RollupQuery, limit: Int
     ) throws(LedgerError) -> [Timestamp] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let select = try connection.statement(rollupStartsText)
             defer { select.reset() }
             try select.bind(query.window.rawValue, at: 1)
@@ -80,7 +80,7 @@ extension SQLLedger: LedgerQueries {
     package func allRollups(
         _ window: RollupWindow, _ body: (CustomerID, MeterKey, Aggregation, StoredRollup) -> Void
     ) throws(LedgerError) {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 """
                 SELECT window_start, dimensions, count, value, ordered_at, distinct_members,
@@ -101,7 +101,7 @@ extension SQLLedger: LedgerQueries {
     }
 
     package func totals() throws(LedgerError) -> [MeterTotal] {
-        let folded = try read { (connection) throws(SQLError) in
+        let folded = try store.read { (connection) throws(SQLError) in
             var folded: [TotalKey: (aggregation: Aggregation, state: UsageState)] = [:]
             let query = try connection.statement(
                 """
@@ -134,7 +134,7 @@ extension SQLLedger: LedgerQueries {
     }
 
     package func positions() throws(LedgerError) -> [PartitionClaim] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             try connection.statement(
                 "SELECT partition, epoch, next_offset, complete_to FROM positions ORDER BY partition"
             ).rows { PartitionClaim(row: $0) }
