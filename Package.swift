@@ -229,7 +229,7 @@ let package = Package(
             ]),
         tests(
             "IntegrationTests",
-            ["tollgate", "KafkaClient", "RedisClient", "SQLClient", "MeteringModel", crypto]
+            ["tollgate", "KafkaClient", "RedisClient", "SQLClient", "MeteringModel", crypto, tls]
                 + nio),
         tests("ClientTests", ["tollgate", "MeteringModel"] + nio),
         tests("TidyTests", []),

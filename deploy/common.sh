@@ -6,7 +6,7 @@ RUNTIME_PACKAGES=(
     g++ librdkafka-dev libhiredis-dev libsimdjson-dev libsqlite3-dev pkg-config tzdata
 )
 # shellcheck disable=SC2034
-TEST_PACKAGES=(curl jq nginx-light redis-server wrk)
+TEST_PACKAGES=(curl jq nginx-light openssl redis-server wrk)
 
 say() { printf '%s\n' "$*" >&2; }
 

@@ -189,5 +189,10 @@ import Testing
         scene.feed.append(.reached, at: start, crossing("acme"))
         try await scene.settle()
         #expect(scene.sink.received("hooks.slack.com").count == 1)
+        // Not in the place of another kind's address, which is no secret and is sent to as it is.
+        scene.sink.refuse("https://hooks.slack.com/…", "visible ASCII characters only")
+        await #expect(throws: ControlProblem.self) {
+            try await scene.perform(.patch("ops"), #"{"kind": "webhook"}"#)
+        }
     }
 }

@@ -1,5 +1,6 @@
 import MeteringModel
 import MeteringPorts
+import SQLAlerts
 import Testing
 
 @testable import Alerting
@@ -98,13 +99,31 @@ import Testing
         // The address is a secret: nowhere in what the log keeps.
         #expect(!scene.records.writtenText.contains("s3cret"))
         #expect(scene.records.writtenText.contains("https://hooks.slack.com/…"))
-        scene.sink.script("hooks.slack.com") { _, _ in
-            FakeSink.status(404, body: "channel_is_archived")
+        // Something on the way that repeats the address in its answer: not in the delivery log.
+        scene.sink.script("hooks.slack.com") { _, number in
+            number == 4
+                ? FakeSink.status(502, body: "cannot reach /services/T0/B0/s3cret")
+                : FakeSink.status(404, body: "channel_is_archived")
         }
         scene.feed.append(.reached, at: start, crossing("z"))
         try await scene.run(seconds: 86_400)
         let state = try await scene.state("ops")
         #expect(state["state"]?.text == "disabled")
         #expect(state["disabled_reason"]?.text?.contains("archived") == true)
+        let attempts = try scene.store.attempts("ops", message: crossing("z").id, limit: 10)
+        #expect(attempts.contains { $0.detail == "answered 502" })
+        #expect(attempts.contains { $0.detail.hasPrefix("channel_is_archived: ") })
+    }
+
+    @Test("Slack: a line that is too long is cut, and no entity torn") func slackCut() throws {
+        for length in 950..<1_000 {
+            let name = String(repeating: "x", count: length) + String(repeating: "&", count: 30)
+            let message = AlertMessage(
+                id: "m", type: "alerts.test", customer: CustomerID(name), at: start, body: "{}")
+            let post = try JSONParser.parse(SlackTransport.body([message]))
+            let text = try #require(post["text"]?.text)
+            #expect(text.count <= 1_000)
+            #expect(!text.replacing("&amp;", with: "").contains("&"))
+        }
     }
 }

@@ -39,6 +39,10 @@ import Testing
             default: FakeSink.ok
             }
         }
+        try await scene.webhook("brief")
+        scene.sink.script("brief.example") { _, number in
+            number == 1 ? FakeSink.status(429, [OutboundHeader("Retry-After", "1")]) : FakeSink.ok
+        }
         scene.feed.append(.reached, at: start, crossing("acme"))
         func due() throws -> Int64? {
             try scene.store.state(of: "one").nextAttemptAt.map {
@@ -47,6 +51,9 @@ import Testing
         }
         try await scene.settle()
         #expect(try due() == 120)
+        // Who asks for a moment gets no more than the schedule's.
+        let brief = try scene.store.state(of: "brief").nextAttemptAt
+        #expect(brief?.seconds == scene.clock.now.seconds + 5)
         scene.clock.advance(seconds: 120)
         try await scene.settle()
         #expect(try due() == 3_600)
@@ -54,7 +61,8 @@ import Testing
         try await scene.settle()
         #expect(try (due() ?? 0) >= 30)
         try await scene.run(seconds: 86_400)
-        #expect(scene.sink.received.count == 1)
+        #expect(scene.sink.messages("one.example").count == 1)
+        #expect(scene.sink.messages("brief.example").count == 1)
     }
 
     @Test("Retry-After as an instant") func retryAfterDate() {

@@ -33,8 +33,10 @@ import Testing
         arguments: [
             ("0.8", "80.0 %"), ("0.8123", "81.2 %"), ("0.9999", "99.9 %"), ("12.5", "1,250.0 %"),
             ("1", "100.0 %"), ("0", "0.0 %"), ("much", "much"),
+            // As signals say it of the same numbers (SignalTextTests).
+            ("1.6515", "165.2 %"), ("1.6514", "165.1 %"), ("0.7996", "79.9 %"),
         ])
-    func sharesAreCutOff(share: String, percent: String) {
+    func sharesAreRoundedAsEverywhere(share: String, percent: String) {
         #expect(NearLimitCommand.percent(share) == percent)
     }
 

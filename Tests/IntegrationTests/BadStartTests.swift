@@ -39,11 +39,21 @@ extension Integration {
             (["--log-level", "loud"], "trace, debug, info, warning, error"),
             (["--http", "127.0.0.1:8123", "--admin", "127.0.0.1:8123"], "same port"),
             (["--catalog", "/nonexistent.yaml"], "cannot read /nonexistent.yaml"),
+            (["--outbound-ca", "/nonexistent.pem"], "--outbound-ca: cannot read /nonexistent.pem"),
+            (["--outbound-ca", "/dev"], "--outbound-ca: cannot read /dev"),
         ])
         func valuesThatMeanNothing(_ arguments: [String], _ hint: String) async throws {
             let ended = try await serve(arguments)
             #expect(ended.code == 64)
             #expect(ended.errors.contains(hint), "\(ended.errors)")
+        }
+
+        @Test(arguments: ["", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
+        func filesWithoutAuthorities(_ text: String) async throws {
+            let file = try folder.file("authorities.pem", text)
+            let ended = try await serve(["--outbound-ca", file, "--check-config"])
+            #expect(ended.code == 64)
+            #expect(ended.errors.contains("--outbound-ca: \(file) holds no certificates (PEM)"))
         }
 
         @Test func unknownNamesInTheConfigurationFile() async throws {

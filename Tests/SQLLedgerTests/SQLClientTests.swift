@@ -79,13 +79,15 @@ struct SQLClientTests {
     @Test func durabilityIsRaisedForTheBodyOnly() throws {
         let level = { try connection.integer("PRAGMA synchronous") }
         #expect(try level() == 1)
-        let inside = try connection.durably { () throws(SQLError) in
+        let inside = try connection.withSynchronous(.full) { () throws(SQLError) in
             try connection.integer("PRAGMA synchronous")
         }
         #expect(inside == 2)
         #expect(try level() == 1)
         _ = error { () throws(SQLError) in
-            try connection.durably { () throws(SQLError) in try connection.execute("SELEC") }
+            try connection.withSynchronous(.full) { () throws(SQLError) in
+                try connection.execute("SELEC")
+            }
         }
         #expect(try level() == 1)
     }

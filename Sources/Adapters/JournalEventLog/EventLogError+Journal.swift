@@ -39,7 +39,7 @@ extension EventLogError {
         case .cannotOpen, .readOnly:
             code = .misconfigured
             advice = "Check that \(path) exists and may be read and written."
-        case .misuse, .other:
+        case .closed, .misuse, .other:
             code = .unreachable
             advice = "The journal refused the call."
         }

@@ -26,7 +26,7 @@ enum JournalSchema {
     /// Refuses a file that is no journal of this version; for readers.
     static func check(_ connection: SQLConnection) throws(SQLError) {
         if try found(connection) == 0 {
-            throw SQLError(code: .corrupt, rawCode: 0, message: "the file holds no journal")
+            throw .damaged("the file holds no journal")
         }
     }
 

@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import Foundation
 import HostLookup
 package import MeteringPorts
 import NIOCore
@@ -21,7 +22,7 @@ package final class HTTPSender: OutboundHTTP {
         /// Lookups at one time: a resolver that hangs holds a thread up.
         package var lookupThreads = 16
         package var userAgent = "tollgate"
-        /// PEM file of the authorities that certificates may come from; nil: the system's.
+        /// PEM file of authorities that certificates may come from beside the system's.
         package var authorityFile: String?
         package init() {}
     }
@@ -34,19 +35,16 @@ package final class HTTPSender: OutboundHTTP {
     package init(_ options: Options = Options()) throws(OutboundFailure) {
         self.options = options
         var tls: TLSConfiguration?
-        if let path = options.authorityFile {
-            let certificates = try? NIOSSLCertificate.fromPEMFile(path)
-            guard let certificates, !certificates.isEmpty else {
-                throw OutboundFailure(
-                    code: .tls, message: "\(path) holds no certificates (PEM) that can be read")
-            }
-            var configuration = TLSConfiguration.makeClientConfiguration()
-            configuration.trustRoots = .certificates(certificates)
-            tls = configuration
-        }
+        if let path = options.authorityFile { tls = Self.trusting(try Self.authorities(path)) }
         pool = ClientPool(options: options, tls: tls)
         lookupThreads = NIOThreadPool(numberOfThreads: options.lookupThreads)
         lookupThreads.start()
+    }
+
+    /// Reads a file of authorities as `init` does.
+    /// - Throws: `.tls`, for people, when it cannot be read or holds none.
+    package static func checkAuthorities(_ path: String) throws(OutboundFailure) {
+        _ = try authorities(path)
     }
 
     /// Ends connections and threads; requests under way fail with `.closed` or `.broken`.
@@ -86,6 +84,31 @@ package final class HTTPSender: OutboundHTTP {
     }
 
     // MARK: parts
+
+    private static func authorities(
+        _ path: String
+    ) throws(OutboundFailure) -> [NIOSSLCertificate] {
+        guard let bytes = FileManager.default.contents(atPath: path) else {
+            throw OutboundFailure(code: .tls, message: "cannot read \(path)")
+        }
+        let certificates = try? NIOSSLCertificate.fromPEMBytes(Array(bytes))
+        guard let certificates, !certificates.isEmpty else {
+            throw OutboundFailure(
+                code: .tls, message: "\(path) holds no certificates (PEM) that can be read")
+        }
+        return certificates
+    }
+
+    private static func trusting(_ authorities: [NIOSSLCertificate]) -> TLSConfiguration {
+        var configuration = TLSConfiguration.makeClientConfiguration()
+        configuration.additionalTrustRoots = [.certificates(authorities)]
+        // A machine that has no authorities of its own trusts these alone.
+        if (try? NIOSSLContext(configuration: configuration)) == nil {
+            configuration.trustRoots = .certificates(authorities)
+            configuration.additionalTrustRoots = []
+        }
+        return configuration
+    }
 
     /// The first of the result and the end of the time; nil for the latter. What is under way then
     /// is cancelled, and waited for.

@@ -18,15 +18,26 @@ extension OutboundFailure {
                 mayHaveArrived: error.errnoCode == ECONNRESET || error.errnoCode == EPIPE)
         case is NIOSSLError, is BoringSSLError, is NIOSSLExtraError:
             self.init(
-                code: .tls,
-                message: "no secure connection to \(host): its certificate or TLS "
-                    + "version was not accepted")
+                code: .tls, message: "no secure connection to \(host): \(Self.cause(error))")
         case is CancellationError:
             self.init(code: .closed, message: "the request was given up", mayHaveArrived: true)
         default:
             self.init(
                 code: .broken, message: "the connection to \(host) broke", mayHaveArrived: true)
         }
+    }
+
+    /// Of a failed handshake, for people.
+    private static func cause(_ error: any Error) -> String {
+        if let error = error as? NIOSSLExtraError, error == .failedToValidateHostname {
+            return "its certificate is for another name"
+        }
+        // BoringSSL's reason shows nowhere else than in the text.
+        if "\(error)".contains("CERTIFICATE_VERIFY_FAILED") {
+            return "its certificate is out of date or of no trusted authority; an operator can add "
+                + "one with --outbound-ca"
+        }
+        return "its certificate or TLS version was not accepted"
     }
 
     private init(_ error: HTTPClientError, host: String) {

@@ -3,27 +3,10 @@ import MeteringPorts
 import SQLClient
 
 extension SQLStatement {
-    /// All rows, each made into a value; the statement is reset afterwards.
-    func rows<Row>(_ make: (SQLStatement) throws(SQLError) -> Row) throws(SQLError) -> [Row] {
-        defer { reset() }
-        var rows: [Row] = []
-        while try step() { rows.append(try make(self)) }
-        return rows
-    }
-
     func timestamp(at column: Int32) -> Timestamp { Timestamp(microseconds: integer(at: column)) }
 
     func optionalTimestamp(at column: Int32) -> Timestamp? {
         optionalInteger(at: column).map(Timestamp.init(microseconds:))
-    }
-
-    func optionalString(at column: Int32) -> String? {
-        isNull(at: column) ? nil : string(at: column)
-    }
-
-    /// Nil binds NULL.
-    func bind(optional text: String?, at index: Int32) throws(SQLError) {
-        if let text { try bind(text, at: index) } else { try bindNull(at: index) }
     }
 
     func bind(_ instant: Timestamp?, at index: Int32) throws(SQLError) {
@@ -61,9 +44,7 @@ extension AlertDelivery {
     init(row: SQLStatement) throws(SQLError) {
         let first = AlertMessage.columnCount
         guard let state = State(rawValue: row.string(at: first + 2)) else {
-            throw SQLError(
-                code: .corrupt, rawCode: 0,
-                message: "a delivery of an unknown state: \(row.string(at: first + 2))")
+            throw .damaged("a delivery of an unknown state: \(row.string(at: first + 2))")
         }
         self.init(
             sequence: row.integer(at: first), endpoint: row.string(at: first + 1),

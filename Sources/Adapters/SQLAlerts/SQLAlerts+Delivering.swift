@@ -5,7 +5,7 @@ import SQLClient
 // The lines, and what attempts do to them.
 extension SQLAlerts {
     package func lines() throws(LedgerError) -> [EndpointLine] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 """
                 SELECT d.endpoint, count(*), min(d.queued_at), \(EndpointState.columns)
@@ -23,7 +23,7 @@ extension SQLAlerts {
     package func waiting(
         _ endpoint: String, limit: Int
     ) throws(LedgerError) -> [AlertDelivery] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 """
                 SELECT \(AlertDelivery.columns) FROM \(AlertDelivery.tables)
@@ -38,7 +38,7 @@ extension SQLAlerts {
     package func bind(
         _ endpoint: String, _ sequences: [Int64], carrier: String
     ) throws(LedgerError) {
-        try write { (connection) throws(SQLError) in
+        try store.write { (connection) throws(SQLError) in
             for sequence in sequences {
                 let update = try connection.statement(
                     """
@@ -54,7 +54,7 @@ extension SQLAlerts {
     }
 
     package func record(_ outcomes: [AttemptOutcome]) throws(LedgerError) {
-        try write { (connection) throws(SQLError) in
+        try store.write { (connection) throws(SQLError) in
             for outcome in outcomes {
                 for sequence in outcome.sequences {
                     try Self.update(sequence, outcome, connection)
@@ -66,7 +66,7 @@ extension SQLAlerts {
     }
 
     package func cancel(_ endpoint: String, at: Timestamp) throws(LedgerError) {
-        try write { (connection) throws(SQLError) in
+        try store.write { (connection) throws(SQLError) in
             let update = try connection.statement(
                 """
                 UPDATE deliveries SET state = 'cancelled', ended_at = $1,

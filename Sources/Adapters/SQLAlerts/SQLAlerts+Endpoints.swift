@@ -5,7 +5,7 @@ import SQLClient
 // What belongs to endpoints beside their lines: states, secrets, hidden addresses.
 extension SQLAlerts {
     package func state(of endpoint: String) throws(LedgerError) -> EndpointState {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 """
                 SELECT \(EndpointState.columns) FROM endpoint_states AS s WHERE s.endpoint = $1
@@ -18,13 +18,13 @@ extension SQLAlerts {
     package func setState(
         _ endpoint: String, _ state: EndpointState
     ) throws(LedgerError) {
-        try write { (connection) throws(SQLError) in
+        try store.write { (connection) throws(SQLError) in
             try Self.put(endpoint, state, connection)
         }
     }
 
     package func secrets(of endpoint: String) throws(LedgerError) -> [SealedSecret] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 """
                 SELECT sealed, created_at, expires_at FROM secrets
@@ -42,7 +42,7 @@ extension SQLAlerts {
     package func addSecret(
         _ endpoint: String, _ secret: SealedSecret, othersUntil until: Timestamp
     ) throws(LedgerError) {
-        try write { (connection) throws(SQLError) in
+        try store.write { (connection) throws(SQLError) in
             // Only the one that was the newest so far signs on: a secret rotated twice because it
             // leaked must not live on as the third.
             let drop = try connection.statement(
@@ -68,7 +68,7 @@ extension SQLAlerts {
     }
 
     package func sealedAddress(_ reference: String) throws(LedgerError) -> [UInt8]? {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 "SELECT sealed FROM addresses WHERE reference = $1")
             try query.bind(reference, at: 1)
@@ -79,7 +79,7 @@ extension SQLAlerts {
     package func putSealedAddress(
         _ reference: String, _ sealed: [UInt8]
     ) throws(LedgerError) {
-        try write { (connection) throws(SQLError) in
+        try store.write { (connection) throws(SQLError) in
             let upsert = try connection.statement(
                 "INSERT OR REPLACE INTO addresses (reference, sealed) VALUES ($1, $2)")
             try upsert.bind(reference, at: 1)

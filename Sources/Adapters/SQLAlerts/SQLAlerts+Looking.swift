@@ -7,7 +7,7 @@ extension SQLAlerts {
     package func deliveries(
         _ endpoint: String, state: AlertDelivery.State?, before sequence: Int64?, limit: Int
     ) throws(LedgerError) -> [AlertDelivery] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let only = state.map { "AND d.state = '\($0.rawValue)'" } ?? ""
             let query = try connection.statement(
                 """
@@ -25,7 +25,7 @@ extension SQLAlerts {
     package func delivery(
         _ endpoint: String, message: String
     ) throws(LedgerError) -> AlertDelivery? {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 """
                 SELECT \(AlertDelivery.columns)
@@ -41,7 +41,7 @@ extension SQLAlerts {
     package func attempts(
         _ endpoint: String, message: String, limit: Int
     ) throws(LedgerError) -> [AlertAttempt] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 """
                 SELECT id, at, duration, status, detail FROM attempts
@@ -64,7 +64,7 @@ extension SQLAlerts {
     }
 
     package func message(_ id: String) throws(LedgerError) -> AlertMessage? {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 "SELECT \(AlertMessage.columns) FROM messages AS m WHERE m.id = $1")
             try query.bind(id, at: 1)
@@ -75,7 +75,7 @@ extension SQLAlerts {
     package func messages(
         from: Timestamp, to: Timestamp, after sequence: Int64, limit: Int
     ) throws(LedgerError) -> [AlertMessage] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 """
                 SELECT \(AlertMessage.columns) FROM messages AS m
@@ -90,7 +90,7 @@ extension SQLAlerts {
     }
 
     package func statistics() throws(LedgerError) -> AlertStatistics {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let waiting = try connection.statement(
                 "SELECT count(*), min(queued_at) FROM deliveries WHERE state = 'waiting'")
             let counts = try waiting.rows {
@@ -105,7 +105,7 @@ extension SQLAlerts {
     }
 
     package func prune(before instant: Timestamp) throws(LedgerError) {
-        try write { (connection) throws(SQLError) in
+        try store.write { (connection) throws(SQLError) in
             // In pieces, so that a delivery never waits long for the writing connection.
             let old = """
                 SELECT sequence FROM messages AS m WHERE m.taken_at < $1

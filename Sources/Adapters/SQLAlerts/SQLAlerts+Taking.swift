@@ -5,7 +5,7 @@ import SQLClient
 // Messages on their way in: from feeds into lines, some by way of settling.
 extension SQLAlerts: AlertStore {
     package func cursor(of feed: String) throws(LedgerError) -> FeedCursor? {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 "SELECT sequence, mark FROM feeds WHERE name = $1")
             try query.bind(feed, at: 1)
@@ -16,7 +16,7 @@ extension SQLAlerts: AlertStore {
     }
 
     package func take(_ batch: AlertBatch) throws(LedgerError) {
-        try write { (connection) throws(SQLError) in
+        try store.write { (connection) throws(SQLError) in
             for item in batch.items {
                 guard let message = try Self.insert(item.message, batch.at, connection) else {
                     continue
@@ -37,7 +37,7 @@ extension SQLAlerts: AlertStore {
     }
 
     package func settle(at now: Timestamp, limit: Int) throws(LedgerError) -> Int {
-        try write { (connection) throws(SQLError) in
+        try store.write { (connection) throws(SQLError) in
             let query = try connection.statement(
                 """
                 SELECT endpoint, subject, message, is_wanted FROM settling
@@ -64,7 +64,7 @@ extension SQLAlerts: AlertStore {
     }
 
     package func nextSettling() throws(LedgerError) -> Timestamp? {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             try connection.integer("SELECT min(due) FROM settling").map(
                 Timestamp.init(microseconds:))
         }
@@ -73,7 +73,7 @@ extension SQLAlerts: AlertStore {
     package func requeue(
         _ endpoint: String, _ messages: [String], asked: Timestamp, at: Timestamp
     ) throws(LedgerError) -> Int {
-        try write { (connection) throws(SQLError) in
+        try store.write { (connection) throws(SQLError) in
             var count = 0
             for id in messages {
                 let query = try connection.statement(

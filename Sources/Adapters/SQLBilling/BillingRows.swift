@@ -5,14 +5,6 @@ import SQLClient
 // Between rows and values. Texts that the schema alone does not guarantee are checked on reading.
 
 extension SQLStatement {
-    /// All rows, each made into a value; the statement is reset afterwards.
-    func rows<Row>(_ make: (SQLStatement) throws(SQLError) -> Row) throws(SQLError) -> [Row] {
-        defer { reset() }
-        var rows: [Row] = []
-        while try step() { rows.append(try make(self)) }
-        return rows
-    }
-
     func timestamp(at column: Int32) -> Timestamp { Timestamp(microseconds: integer(at: column)) }
 
     func period(at column: Int32) -> Period {
@@ -20,15 +12,6 @@ extension SQLStatement {
     }
 
     func month(at column: Int32) -> BillingMonth { BillingMonth(count: Int(integer(at: column))) }
-
-    func optionalString(at column: Int32) -> String? {
-        isNull(at: column) ? nil : string(at: column)
-    }
-
-    /// Nil binds NULL.
-    func bind(optional text: String?, at index: Int32) throws(SQLError) {
-        if let text { try bind(text, at: index) } else { try bindNull(at: index) }
-    }
 
     func json(at column: Int32) throws(SQLError) -> JSONValue {
         do throws(JSONSyntaxError) {

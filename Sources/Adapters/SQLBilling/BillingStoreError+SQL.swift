@@ -5,20 +5,8 @@ extension BillingStoreError {
     /// What an error of the driver means for billing, with what to do about it.
     init(_ error: SQLError) {
         let fault = SQLFault(error, owner: "Billing", file: "billing.db")
-        let code: Code =
-            switch fault.kind {
-            case .full: .full
-            case .busy: .busy
-            case .corrupt: .corrupt
-            case .unavailable: .unavailable
-            case .misconfigured: .misconfigured
-            }
-        self.init(code: code, message: fault.message, isRetriable: fault.isRetriable)
-    }
-}
-
-extension SQLError {
-    static func damaged(_ what: String) -> SQLError {
-        SQLError(code: .corrupt, rawCode: 0, message: what)
+        self.init(
+            code: Code(rawValue: fault.kind.rawValue) ?? .unavailable, message: fault.message,
+            isRetriable: fault.isRetriable)
     }
 }

@@ -6,7 +6,7 @@ extension SQLBilling {
     package func billed(
         _ customer: CustomerID, _ month: BillingMonth
     ) throws(BillingStoreError) -> BilledMonth {
-        try readTogether { (connection) throws(SQLError) in
+        try store.readTogether { (connection) throws(SQLError) in
             let statement = try connection.statement(customer, month)
             let own =
                 statement == nil
@@ -21,13 +21,13 @@ extension SQLBilling {
     package func pendingLines(
         _ customer: CustomerID
     ) throws(BillingStoreError) -> [StatementLine] {
-        try read { (connection) throws(SQLError) in try connection.pendingLines(customer) }
+        try store.read { (connection) throws(SQLError) in try connection.pendingLines(customer) }
     }
 
     package func customersWithPendingLines(
         after: CustomerID?, limit: Int
     ) throws(BillingStoreError) -> [CustomerID] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 """
                 SELECT DISTINCT customer FROM pending_lines WHERE customer > $1
@@ -40,7 +40,7 @@ extension SQLBilling {
     }
 
     package func settle(_ settlement: MonthSettlement) throws(BillingStoreError) {
-        try write { (connection) throws(BillingStoreError) in
+        try store.transaction { (connection) throws(BillingStoreError) in
             do throws(SQLError) {
                 let count = try connection.adjustments(settlement.customer, settlement.month).count
                 if count == settlement.base {
@@ -65,7 +65,7 @@ extension SQLBilling {
     package func note(
         _ marks: [BillingMark], cursor: (name: String, value: Int64)?
     ) throws(BillingStoreError) {
-        try writeRows { (connection) throws(SQLError) in
+        try store.write { (connection) throws(SQLError) in
             for mark in marks { try connection.note(mark) }
             if let cursor { try connection.setCursor(cursor.name, cursor.value) }
         }
@@ -74,7 +74,7 @@ extension SQLBilling {
     package func noteAll(
         from month: BillingMonth, _ cause: BillingCause, cursor: (name: String, value: Int64)?
     ) throws(BillingStoreError) {
-        try writeRows { (connection) throws(SQLError) in
+        try store.write { (connection) throws(SQLError) in
             let insert = try connection.statement(
                 """
                 INSERT OR REPLACE INTO marks (customer, month, kind, id, at, due_at)
@@ -93,7 +93,7 @@ extension SQLBilling {
     package func marks(
         dueBy instant: Timestamp, limit: Int
     ) throws(BillingStoreError) -> [StoredMark] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 """
                 SELECT \(StoredMark.columns) FROM marks WHERE due_at <= $1
@@ -108,7 +108,7 @@ extension SQLBilling {
     package func marks(
         _ customer: CustomerID, _ month: BillingMonth?
     ) throws(BillingStoreError) -> [StoredMark] {
-        try read { (connection) throws(SQLError) in try connection.marks(customer, month) }
+        try store.read { (connection) throws(SQLError) in try connection.marks(customer, month) }
     }
 }
 

@@ -6,7 +6,7 @@ extension SQLBilling: BillingStore {
     package func close(
         _ closings: [StatementClosing]
     ) throws(BillingStoreError) -> [ClosedStatement?] {
-        try write { (connection) throws(BillingStoreError) in
+        try store.transaction { (connection) throws(BillingStoreError) in
             var closed: [ClosedStatement?] = []
             for closing in closings {
                 closed.append(try StatementWriter(connection, closing).write())
@@ -18,7 +18,7 @@ extension SQLBilling: BillingStore {
     package func statement(
         _ customer: CustomerID, _ month: BillingMonth
     ) throws(BillingStoreError) -> ClosedStatement? {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             try connection.statement(customer, month)
         }
     }
@@ -26,7 +26,7 @@ extension SQLBilling: BillingStore {
     package func statements(
         customer: CustomerID?, month: BillingMonth?, after: StatementPlace?, limit: Int
     ) throws(BillingStoreError) -> [ClosedStatement] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             // SQLite numbers parameters in the order in which they first appear.
             var conditions = ["(month, customer) > ($1, $2)"]
             if month != nil { conditions.append("month = $\(conditions.count + 2)") }
@@ -56,7 +56,7 @@ extension SQLBilling: BillingStore {
     package func statements(
         afterSequence sequence: Int64, limit: Int
     ) throws(BillingStoreError) -> [ClosedStatement] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 """
                 SELECT \(ClosedStatement.columns) FROM statements WHERE sequence > $1
@@ -71,7 +71,7 @@ extension SQLBilling: BillingStore {
     package func lines(
         _ customer: CustomerID, _ month: BillingMonth
     ) throws(BillingStoreError) -> [StatementLine] {
-        try read { (connection) throws(SQLError) in try connection.lines(customer, month) }
+        try store.read { (connection) throws(SQLError) in try connection.lines(customer, month) }
     }
 }
 

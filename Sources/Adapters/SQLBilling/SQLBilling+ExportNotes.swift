@@ -4,7 +4,7 @@ import SQLClient
 
 extension SQLBilling: ExportStore {
     package func note(_ export: StatementExportNote) throws(BillingStoreError) {
-        try writeRows { (connection) throws(SQLError) in
+        try store.write { (connection) throws(SQLError) in
             let insert = try connection.statement(
                 """
                 INSERT INTO export_notes (format, month, customer, digest, line_count, first_line,
@@ -27,7 +27,7 @@ extension SQLBilling: ExportStore {
     package func exportNotes(
         month: BillingMonth?, after sequence: Int64, limit: Int
     ) throws(BillingStoreError) -> [(sequence: Int64, note: StatementExportNote)] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 """
                 SELECT sequence, format, month, customer, digest, line_count, first_line,

@@ -8,7 +8,7 @@ extension SQLBilling {
         of customers: [CustomerID], from first: BillingMonth, through last: BillingMonth
     ) throws(BillingStoreError) -> [CustomerID: [ClosedStatement]] {
         if customers.isEmpty { return [:] }
-        return try readTogether { (connection) throws(SQLError) in
+        return try store.readTogether { (connection) throws(SQLError) in
             var found: [CustomerID: [ClosedStatement]] = [:]
             for customer in customers {
                 let statements = try connection.statements(customer, from: first, through: last)
@@ -22,7 +22,7 @@ extension SQLBilling {
         of customers: [CustomerID]
     ) throws(BillingStoreError) -> [CustomerID: [StatementLine]] {
         if customers.isEmpty { return [:] }
-        return try readTogether { (connection) throws(SQLError) in
+        return try store.readTogether { (connection) throws(SQLError) in
             var found: [CustomerID: [StatementLine]] = [:]
             for customer in customers {
                 let lines = try connection.pendingLines(customer)
@@ -36,7 +36,7 @@ extension SQLBilling {
         of customers: [CustomerID]
     ) throws(BillingStoreError) -> [BilledHistory] {
         if customers.isEmpty { return [] }
-        return try readTogether { (connection) throws(SQLError) in
+        return try store.readTogether { (connection) throws(SQLError) in
             var histories: [BilledHistory] = []
             for customer in customers {
                 histories.append(

@@ -8,7 +8,7 @@ extension SQLBilling {
     package func dueMeterEvents(
         at instant: Timestamp, limit: Int
     ) throws(BillingStoreError) -> [StoredMeterEvent] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 """
                 SELECT \(StoredMeterEvent.columns) FROM meter_events
@@ -24,7 +24,7 @@ extension SQLBilling {
     package func beginCall(
         _ sequence: Int64, timestamp: Timestamp, at instant: Timestamp, retryAt: Timestamp
     ) throws(BillingStoreError) {
-        try writeRows { (connection) throws(SQLError) in
+        try store.write { (connection) throws(SQLError) in
             let update = try connection.statement(
                 """
                 UPDATE meter_events SET call_count = call_count + 1, due_at = $1,
@@ -44,7 +44,7 @@ extension SQLBilling {
     package func endCall(
         _ sequence: Int64, _ outcome: MeterEventOutcome, at instant: Timestamp
     ) throws(BillingStoreError) {
-        try writeRows { (connection) throws(SQLError) in
+        try store.write { (connection) throws(SQLError) in
             switch outcome {
             case .sent(let answer): try connection.settle(sequence, .sent, answer, instant)
             case .refused(let answer): try connection.settle(sequence, .refused, answer, instant)
@@ -64,7 +64,7 @@ extension SQLBilling {
         _ identifier: String, _ resolution: MeterEventResolution,
         replacement: MeterEventDraft?
     ) throws(BillingStoreError) {
-        try write { (connection) throws(BillingStoreError) in
+        try store.transaction { (connection) throws(BillingStoreError) in
             do throws(SQLError) {
                 if let event = try connection.meterEvent(identifier),
                     MeterEventResolution.states.contains(event.state)

@@ -6,7 +6,7 @@ extension SQLBilling {
     package func meterEventHistory(
         _ customer: CustomerID, _ meter: MeterKey, from: Timestamp
     ) throws(BillingStoreError) -> MeterEventHistory {
-        try readTogether { (connection) throws(SQLError) in
+        try store.readTogether { (connection) throws(SQLError) in
             MeterEventHistory(
                 account: try connection.meterAccount(customer, meter),
                 windows: try connection.meterWindows(customer, meter, from: from),
@@ -19,7 +19,7 @@ extension SQLBilling {
         of customers: [CustomerID], _ meter: MeterKey, from: Timestamp
     ) throws(BillingStoreError) -> [MeterEventHistory] {
         if customers.isEmpty { return [] }
-        return try readTogether { (connection) throws(SQLError) in
+        return try store.readTogether { (connection) throws(SQLError) in
             var histories: [MeterEventHistory] = []
             for customer in customers {
                 let account = try connection.meterAccount(customer, meter)
@@ -36,7 +36,7 @@ extension SQLBilling {
     }
 
     package func plan(_ plans: [MeterEventPlan]) throws(BillingStoreError) {
-        try write { (connection) throws(BillingStoreError) in
+        try store.transaction { (connection) throws(BillingStoreError) in
             for plan in plans { try Self.plan(plan, connection) }
         }
     }
@@ -64,13 +64,13 @@ extension SQLBilling {
     package func meterEvent(
         _ identifier: String
     ) throws(BillingStoreError) -> StoredMeterEvent? {
-        try read { (connection) throws(SQLError) in try connection.meterEvent(identifier) }
+        try store.read { (connection) throws(SQLError) in try connection.meterEvent(identifier) }
     }
 
     package func meterEvents(
         state: StoredMeterEvent.State?, customer: CustomerID?, after sequence: Int64, limit: Int
     ) throws(BillingStoreError) -> [StoredMeterEvent] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             // Parameters are numbered in the order in which the text names them.
             let filters = [("state", state?.rawValue), ("customer", customer?.rawValue)]
                 .filter { $0.1 != nil }
@@ -92,7 +92,7 @@ extension SQLBilling {
     }
 
     package func meterEventSummary() throws(BillingStoreError) -> MeterEventSummary {
-        try readTogether { (connection) throws(SQLError) in
+        try store.readTogether { (connection) throws(SQLError) in
             var counts: [StoredMeterEvent.State: Int64] = [:]
             let query = try connection.statement(
                 """
@@ -112,7 +112,7 @@ extension SQLBilling {
     package func meterCredits(
         customer: CustomerID?, after: MeterCredit?, limit: Int
     ) throws(BillingStoreError) -> [MeterCredit] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 """
                 SELECT \(MeterCredit.columns) FROM meter_credits

@@ -4,7 +4,7 @@ import SQLClient
 
 extension SQLBilling {
     package func cursor(_ name: String) throws(BillingStoreError) -> Int64 {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement("SELECT value FROM cursors WHERE name = $1")
             try query.bind(name, at: 1)
             return try query.rows { (row) throws(SQLError) in row.integer(at: 0) }.first ?? 0
@@ -12,11 +12,11 @@ extension SQLBilling {
     }
 
     package func setCursor(_ name: String, _ value: Int64) throws(BillingStoreError) {
-        try writeRows { (connection) throws(SQLError) in try connection.setCursor(name, value) }
+        try store.write { (connection) throws(SQLError) in try connection.setCursor(name, value) }
     }
 
     package func closedThrough(zone: String) throws(BillingStoreError) -> BillingMonth? {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement("SELECT month FROM closed_months WHERE zone = $1")
             try query.bind(zone, at: 1)
             return try query.rows { (row) throws(SQLError) in row.month(at: 0) }.first
@@ -26,7 +26,7 @@ extension SQLBilling {
     package func setClosedThrough(
         zone: String, _ month: BillingMonth
     ) throws(BillingStoreError) {
-        try writeRows { (connection) throws(SQLError) in
+        try store.write { (connection) throws(SQLError) in
             let upsert = try connection.statement(
                 """
                 INSERT INTO closed_months (zone, month) VALUES ($1, $2)
@@ -41,7 +41,7 @@ extension SQLBilling {
     // MARK: commands
 
     package func answer(idempotencyKey: String) throws(BillingStoreError) -> StoredAnswer? {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 "SELECT key, request_digest, status, body, at FROM answers WHERE key = $1")
             try query.bind(idempotencyKey, at: 1)
@@ -55,7 +55,7 @@ extension SQLBilling {
     }
 
     package func putAnswer(_ answer: StoredAnswer) throws(BillingStoreError) {
-        try writeRows { (connection) throws(SQLError) in
+        try store.write { (connection) throws(SQLError) in
             let insert = try connection.statement(
                 """
                 INSERT INTO answers (key, request_digest, status, body, at)

@@ -2,17 +2,9 @@ import MeteringModel
 import MeteringPorts
 import SQLClient
 
-/// The writing connection and what a commit does on it. Used under the catalog's lock.
-final class CatalogWriter {
+/// What a commit does on the writing connection.
+struct CatalogWriter {
     let connection: SQLConnection
-    private let lock: DirectoryLock
-    /// The text of the row being written; kept for its memory.
-    private var text: [UInt8] = []
-
-    init(connection: SQLConnection, lock: DirectoryLock) {
-        self.connection = connection
-        self.lock = lock
-    }
 
     /// The whole commit in one transaction.
     /// - Returns: the revision afterwards.
@@ -29,10 +21,12 @@ final class CatalogWriter {
             }
             try take(commit.webhook)
             do throws(SQLError) {
+                // Kept from row to row for its memory.
+                var text: [UInt8] = []
                 for change in commit.changes {
                     var change = change
                     change.sequence = head.sequence + 1
-                    head = (change.sequence, try append(change, after: head.hash))
+                    head = (change.sequence, try append(change, after: head.hash, &text))
                     try updateRecord(with: change)
                 }
                 if let answer = commit.answer { try put(answer) }
@@ -44,18 +38,6 @@ final class CatalogWriter {
         }
     }
 
-    /// Runs `body`, whose commits are not fsynced. Should the connection not go back to fsyncing,
-    /// it is closed: a later commit must not be less durable than it claims.
-    func lazily<Result>(
-        _ body: (SQLConnection) throws(SQLError) -> Result
-    ) throws(SQLError) -> Result {
-        try connection.execute("PRAGMA synchronous = NORMAL")
-        defer {
-            do { try connection.execute("PRAGMA synchronous = FULL") } catch { connection.close() }
-        }
-        return try body(connection)
-    }
-
     private func head() throws(SQLError) -> (sequence: Int64, hash: [UInt8]) {
         let query = try connection.statement(
             "SELECT seq, hash FROM changes ORDER BY seq DESC LIMIT 1")
@@ -63,9 +45,10 @@ final class CatalogWriter {
         return head ?? (0, AuditChain.origin)
     }
 
+    /// - Parameter text: room for the row's text.
     /// - Returns: the new head's hash.
     private func append(
-        _ change: ControlChange, after previous: [UInt8]
+        _ change: ControlChange, after previous: [UInt8], _ text: inout [UInt8]
     ) throws(SQLError) -> [UInt8] {
         text.removeAll(keepingCapacity: true)
         change.writeDocument(to: &text)

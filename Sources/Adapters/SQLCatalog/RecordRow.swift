@@ -79,27 +79,10 @@ extension RecordHistory {
 }
 
 extension SQLStatement {
-    /// All rows, each made into a value; the statement is reset afterwards.
-    func rows<Row>(_ make: (SQLStatement) throws(SQLError) -> Row) throws(SQLError) -> [Row] {
-        defer { reset() }
-        var rows: [Row] = []
-        while try step() { rows.append(try make(self)) }
-        return rows
-    }
-
     func timestamp(at column: Int32) -> Timestamp { Timestamp(microseconds: integer(at: column)) }
 
     func optionalTimestamp(at column: Int32) -> Timestamp? {
         optionalInteger(at: column).map(Timestamp.init(microseconds:))
-    }
-
-    func optionalString(at column: Int32) -> String? {
-        isNull(at: column) ? nil : string(at: column)
-    }
-
-    /// Nil binds NULL.
-    func bind(optional text: String?, at index: Int32) throws(SQLError) {
-        if let text { try bind(text, at: index) } else { try bindNull(at: index) }
     }
 
     func json(at column: Int32) throws(SQLError) -> JSONValue {

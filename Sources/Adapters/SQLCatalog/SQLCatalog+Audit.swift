@@ -13,7 +13,7 @@ extension SQLCatalog {
         if let customer = filter.customer { texts.append(("customer", customer.rawValue)) }
         if let actor = filter.actor { texts.append(("actor", actor)) }
         if let request = filter.requestID { texts.append(("request_id", request)) }
-        return try read { (connection) throws(SQLError) in
+        return try store.read { (connection) throws(SQLError) in
             var conditions = ["seq > $1", "at >= $2", "at < $3"]
             for (index, text) in texts.enumerated() {
                 conditions.append("\(text.column) = $\(index + 4)")
@@ -46,7 +46,7 @@ extension SQLCatalog {
     }
 
     package func verifyChain() throws(ControlStoreError) -> ChainVerdict {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             try ChainVerifier(connection: connection).verdict { _, _ in }
         }
     }
@@ -59,7 +59,7 @@ extension SQLCatalog {
         path: String, row: (Int64, [UInt8]) -> Void = { _, _ in }
     ) throws(ControlStoreError) -> ChainVerdict {
         do throws(SQLError) {
-            let connection = try openReader(path)
+            let connection = try file(path).openReader()
             defer { connection.close() }
             return try ChainVerifier(connection: connection).verdict(row: row)
         } catch {

@@ -6,7 +6,7 @@ extension SQLCatalog: ControlStore {
     package func record(
         _ kind: RecordKind, _ id: String
     ) throws(ControlStoreError) -> RecordHistory? {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(recordText)
             try query.bind(kind.rawValue, at: 1)
             try query.bind(id, at: 2)
@@ -18,7 +18,7 @@ extension SQLCatalog: ControlStore {
     package func records(
         _ kind: RecordKind, customer: CustomerID?, after: String?, limit: Int
     ) throws(ControlStoreError) -> [RecordHistory] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let only = customer == nil ? "" : "AND customer = $3"
             let query = try connection.statement(
                 """
@@ -38,7 +38,7 @@ extension SQLCatalog: ControlStore {
     package func contract(
         of customer: CustomerID
     ) throws(ControlStoreError) -> [RecordHistory] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 """
                 SELECT \(RecordRow.columns) FROM records
@@ -53,7 +53,7 @@ extension SQLCatalog: ControlStore {
     package func scanContracts(
         _ body: (CustomerID, [RecordHistory]) -> Void
     ) throws(ControlStoreError) {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 """
                 SELECT \(RecordRow.columns) FROM records
@@ -78,7 +78,7 @@ extension SQLCatalog: ControlStore {
     package func customer(
         externalSystem: String, name: String
     ) throws(ControlStoreError) -> CustomerID? {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 "SELECT customer FROM external_ids WHERE system = $1 AND name = $2")
             try query.bind(externalSystem, at: 1)
@@ -91,7 +91,7 @@ extension SQLCatalog: ControlStore {
     package func customers(
         externalSystem: String, after: String, limit: Int
     ) throws(ControlStoreError) -> [(name: String, customer: CustomerID)] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 """
                 SELECT name, customer FROM external_ids WHERE system = $1 AND name > $2
@@ -109,7 +109,7 @@ extension SQLCatalog: ControlStore {
     package func customer(
         ofSubject subject: SubjectID
     ) throws(ControlStoreError) -> CustomerID? {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 "SELECT customer FROM subjects WHERE subject = $1")
             try query.bind(subject.rawValue, at: 1)
@@ -118,7 +118,7 @@ extension SQLCatalog: ControlStore {
     }
 
     package func children(of customer: CustomerID) throws(ControlStoreError) -> [CustomerID] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 "SELECT customer FROM parents WHERE parent = $1 ORDER BY customer")
             try query.bind(customer.rawValue, at: 1)
@@ -129,7 +129,7 @@ extension SQLCatalog: ControlStore {
     package func subscriptions(
         plan: PlanKey, version: Int?, after: String?, limit: Int
     ) throws(ControlStoreError) -> [RecordHistory] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let only = version == nil ? "" : "AND p.version = $3"
             let query = try connection.statement(
                 """
@@ -149,7 +149,7 @@ extension SQLCatalog: ControlStore {
 
     /// Records that their last change in time leaves there; deleted ones do not count.
     package func count(_ kind: RecordKind) throws(ControlStoreError) -> Int {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 "SELECT count(*) FROM records WHERE kind = $1 AND is_live = 1")
             try query.bind(kind.rawValue, at: 1)

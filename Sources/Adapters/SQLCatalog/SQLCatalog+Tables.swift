@@ -13,7 +13,7 @@ extension SQLCatalog {
     package func answer(
         idempotencyKey: String
     ) throws(ControlStoreError) -> StoredAnswer? {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 """
                 SELECT key, request_digest, status, body, entity_tag, at FROM answers
@@ -30,7 +30,7 @@ extension SQLCatalog {
     }
 
     package func prune(now: Timestamp) throws(ControlStoreError) {
-        try write { (connection) throws(SQLError) in
+        try store.write { (connection) throws(SQLError) in
             let steps: [(sql: String, instant: Timestamp)] = [
                 (
                     "DELETE FROM answers WHERE at < $1",
@@ -55,7 +55,7 @@ extension SQLCatalog {
     package func isWebhookKnown(
         _ source: String, _ id: String
     ) throws(ControlStoreError) -> Bool {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 "SELECT 1 FROM webhooks WHERE source = $1 AND id = $2")
             try query.bind(source, at: 1)
@@ -67,7 +67,7 @@ extension SQLCatalog {
     // MARK: imports
 
     package func imports(_ id: String) throws(ControlStoreError) -> ImportProgress? {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 """
                 SELECT id, state, digest, total, done, created, changed, unchanged, started_at,
@@ -89,11 +89,8 @@ extension SQLCatalog {
     }
 
     package func putImport(_ progress: ImportProgress) throws(ControlStoreError) {
-        try withWriter { (writer) throws(ControlStoreError) in
-            // One statement is a transaction of its own.
-            do throws(SQLError) { try writer.put(progress) } catch {
-                throw ControlStoreError(error)
-            }
+        try store.write { (connection) throws(SQLError) in
+            try CatalogWriter(connection: connection).put(progress)
         }
     }
 
@@ -101,7 +98,7 @@ extension SQLCatalog {
 
     /// In the order of their making.
     package func accessKeys() throws(ControlStoreError) -> [StoredAccessKey] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 """
                 SELECT id, name, digest, prefix, last_four, scopes, customer, created_by,
@@ -126,7 +123,7 @@ extension SQLCatalog {
     /// Makes the key, or replaces the one with its id.
     package func putAccessKey(_ key: StoredAccessKey) throws(ControlStoreError) {
         let scopes = key.scopes.map(\.rawValue).sorted().map(JSONValue.string)
-        try write { (connection) throws(SQLError) in
+        try store.write { (connection) throws(SQLError) in
             let upsert = try connection.statement(
                 """
                 INSERT INTO access_keys (id, name, digest, prefix, last_four, scopes, customer,
@@ -154,11 +151,11 @@ extension SQLCatalog {
         }
     }
 
-    // MARK: seats
+    // MARK: seats (written often and not fsynced: a power failure may forget the last ones)
 
     /// Expired ones are among them until they are pruned.
     package func seatSessions() throws(ControlStoreError) -> [SeatSession] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 """
                 SELECT customer, feature, holder, expires_at FROM seat_sessions
@@ -173,7 +170,7 @@ extension SQLCatalog {
     }
 
     package func putSeatSession(_ session: SeatSession) throws(ControlStoreError) {
-        try writeLazily { (connection) throws(SQLError) in
+        try store.write(.normal) { (connection) throws(SQLError) in
             let upsert = try connection.statement(
                 """
                 INSERT OR REPLACE INTO seat_sessions (customer, feature, holder, expires_at)
@@ -190,7 +187,7 @@ extension SQLCatalog {
     package func removeSeatSession(
         _ customer: CustomerID, _ feature: FeatureKey, _ holder: String
     ) throws(ControlStoreError) {
-        try writeLazily { (connection) throws(SQLError) in
+        try store.write(.normal) { (connection) throws(SQLError) in
             let delete = try connection.statement(
                 """
                 DELETE FROM seat_sessions WHERE customer = $1 AND feature = $2 AND holder = $3
@@ -205,7 +202,7 @@ extension SQLCatalog {
     // MARK: settings
 
     package func setting(_ name: String) throws(ControlStoreError) -> JSONValue? {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement("SELECT value FROM settings WHERE name = $1")
             try query.bind(name, at: 1)
             return try query.rows { (row) throws(SQLError) in try row.json(at: 0) }.first
@@ -213,7 +210,7 @@ extension SQLCatalog {
     }
 
     package func setSetting(_ name: String, _ value: JSONValue) throws(ControlStoreError) {
-        try write { (connection) throws(SQLError) in
+        try store.write { (connection) throws(SQLError) in
             let upsert = try connection.statement(
                 "INSERT OR REPLACE INTO settings (name, value) VALUES ($1, $2)")
             try upsert.bind(name, at: 1)

@@ -13,8 +13,7 @@ extension SQLStatement {
             orderedAt: optionalInteger(at: column + 2) ?? .min)
         if !isNull(at: column + 3) {
             guard let sketch = DistinctSketch(encoded: bytes(at: column + 3)) else {
-                throw SQLError(
-                    code: .corrupt, rawCode: 0, message: "distinct_members is not a sketch")
+                throw .damaged("distinct_members is not a sketch")
             }
             state.distinct = sketch
         }
@@ -27,10 +26,6 @@ extension SQLStatement {
         try bind(state.value, at: index + 1)
         try bind(state.orderedAt == .min ? nil : state.orderedAt, at: index + 2)
         try bind(state.distinct?.encoded, at: index + 3)
-    }
-
-    func bind(optional text: String?, at index: Int32) throws(SQLError) {
-        if let text { try bind(text, at: index) } else { try bindNull(at: index) }
     }
 
     func timestamp(at column: Int32) -> Timestamp { Timestamp(microseconds: integer(at: column)) }
@@ -46,7 +41,7 @@ extension SQLStatement {
     func aggregation(at column: Int32) throws(SQLError) -> Aggregation {
         let name = string(at: column)
         guard let known = Aggregation(rawValue: name) else {
-            throw SQLError(code: .corrupt, rawCode: 0, message: "no aggregation: \(name)")
+            throw .damaged("no aggregation: \(name)")
         }
         return known
     }

@@ -2,33 +2,25 @@ import MeteringModel
 import MeteringPorts
 import SQLClient
 
-/// The writing connection and what a commit does on it. Used under the ledger's lock.
-final class LedgerWriter {
+/// What a commit does on the writing connection.
+struct LedgerWriter {
     let connection: SQLConnection
-    private let lock: DirectoryLock
-
-    init(connection: SQLConnection, lock: DirectoryLock) {
-        self.connection = connection
-        self.lock = lock
-    }
 
     /// Raises each partition's epoch; a partition never seen starts at offset 0.
     func claim(_ partitions: [Int32]) throws(SQLError) -> [PartitionClaim] {
-        try connection.transaction { () throws(SQLError) in
-            let raise = try connection.statement(
-                """
-                INSERT INTO positions (partition, epoch, next_offset) VALUES ($1, 1, 0)
-                ON CONFLICT (partition) DO UPDATE SET epoch = positions.epoch + 1
-                RETURNING partition, epoch, next_offset, complete_to
-                """)
-            var claims: [PartitionClaim] = []
-            for partition in partitions {
-                try raise.bind(Int64(partition), at: 1)
-                if try raise.step() { claims.append(PartitionClaim(row: raise)) }
-                try raise.run()
-            }
-            return claims
+        let raise = try connection.statement(
+            """
+            INSERT INTO positions (partition, epoch, next_offset) VALUES ($1, 1, 0)
+            ON CONFLICT (partition) DO UPDATE SET epoch = positions.epoch + 1
+            RETURNING partition, epoch, next_offset, complete_to
+            """)
+        var claims: [PartitionClaim] = []
+        for partition in partitions {
+            try raise.bind(Int64(partition), at: 1)
+            if try raise.step() { claims.append(PartitionClaim(row: raise)) }
+            try raise.run()
         }
+        return claims
     }
 
     /// The whole commit. The order inside does not matter to readers, who see all of it or

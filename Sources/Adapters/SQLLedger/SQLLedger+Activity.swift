@@ -6,7 +6,7 @@ extension SQLLedger: ActivityQueries {
     package func activeCustomers(
         from: Timestamp, to: Timestamp
     ) throws(LedgerError) -> [CustomerID] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let select = try connection.statement(
                 """
                 SELECT DISTINCT customer FROM rollups
@@ -56,15 +56,13 @@ extension SQLLedger: ActivityQueries {
         _ body: (CustomerID, Timestamp, SQLStatement) throws(SQLError) -> Void
     ) throws(LedgerError) {
         if walk.customers.isEmpty { return }
-        try read { (connection) throws(SQLError) in
-            try connection.transaction(.deferred) { () throws(SQLError) in
-                var next = from
-                while let start = try walk.start(connection, from: next, before: to) {
-                    try walk.rows(connection, at: start) { (customer, row) throws(SQLError) in
-                        try body(customer, start, row)
-                    }
-                    next = Timestamp(microseconds: start.microseconds + 1)
+        try store.readTogether { (connection) throws(SQLError) in
+            var next = from
+            while let start = try walk.start(connection, from: next, before: to) {
+                try walk.rows(connection, at: start) { (customer, row) throws(SQLError) in
+                    try body(customer, start, row)
                 }
+                next = Timestamp(microseconds: start.microseconds + 1)
             }
         }
     }

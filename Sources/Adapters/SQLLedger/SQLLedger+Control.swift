@@ -18,18 +18,21 @@ extension SQLLedger: LedgerControl {
     }
 
     package func resolveCrossings(_ ids: [String], at: Timestamp) throws(LedgerError) {
-        try writeAsWriter { (writer) throws(SQLError) in
-            try writer.resolveCrossings(ids, at: at)
+        try write { (connection) throws(SQLError) in
+            try LedgerWriter(connection: connection).resolveCrossings(ids, at: at)
         }
     }
 
     package func recordCrossings(_ crossings: [Crossing]) throws(LedgerError) {
-        try writeAsWriter { (writer) throws(SQLError) in try writer.recordCrossings(crossings) }
+        try write { (connection) throws(SQLError) in
+            try LedgerWriter(connection: connection).recordCrossings(crossings)
+        }
     }
 
     package func restate(_ restatement: LedgerRestatement) throws(LedgerError) {
         if restatement.isEmpty { return }
-        try writeAsWriter { (writer) throws(SQLError) in
+        try write { (connection) throws(SQLError) in
+            let writer = LedgerWriter(connection: connection)
             try writer.replaceUsage(restatement.usage)
             try writer.replaceRollups(restatement.recutHours)
             try writer.replaceRollups(restatement.rollups)
@@ -41,7 +44,7 @@ extension SQLLedger: LedgerControl {
     }
 
     package func undeliveredCrossings(limit: Int) throws(LedgerError) -> [StoredCrossing] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 """
                 SELECT \(StoredCrossing.columns) FROM crossings
@@ -77,15 +80,5 @@ extension SQLLedger: LedgerControl {
             try statement.bind(sequence, at: 1)
             try statement.run()
         }
-    }
-}
-
-extension SQLStatement {
-    /// All rows, each made into a value; the statement is reset afterwards.
-    func rows<Row>(_ make: (SQLStatement) -> Row) throws(SQLError) -> [Row] {
-        defer { reset() }
-        var rows: [Row] = []
-        while try step() { rows.append(make(self)) }
-        return rows
     }
 }

@@ -6,7 +6,7 @@ import SQLClient
 extension SQLLedger {
     /// Goes through the marks, newest block first: 16 bytes for each event of the dedupe window.
     package func position(ofEvent fingerprint: UInt64) throws(LedgerError) -> LogPosition? {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 "SELECT partition, marks FROM dedupe_blocks ORDER BY sequence DESC")
             defer { query.reset() }
@@ -28,7 +28,7 @@ extension SQLLedger {
     package func countedOffsets(
         partition: Int32, in range: Range<Int64>
     ) throws(LedgerError) -> Set<Int64>? {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let first = try connection.statement(
                 "SELECT min(first_offset) FROM dedupe_blocks WHERE partition = $1")
             try first.bind(Int64(partition), at: 1)
@@ -58,7 +58,7 @@ extension SQLLedger {
     package func firstOffsets(
         appendedSince instant: Timestamp
     ) throws(LedgerError) -> [Int32: Int64] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             // A block's time is that of its last record, so the last block before the instant
             // ends where nothing later can have been appended yet.
             let query = try connection.statement(
@@ -75,7 +75,7 @@ extension SQLLedger {
     }
 
     package func correction(_ id: String) throws(LedgerError) -> CorrectionRecord? {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 "SELECT \(CorrectionRecord.columns) FROM corrections WHERE id = $1")
             try query.bind(id, at: 1)
@@ -86,7 +86,7 @@ extension SQLLedger {
     package func corrections(
         ofEvent id: String, source: String
     ) throws(LedgerError) -> [CorrectionRecord] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 """
                 SELECT \(CorrectionRecord.columns) FROM corrections
@@ -101,7 +101,7 @@ extension SQLLedger {
     package func corrections(
         customer: CustomerID?, after sequence: Int64, limit: Int
     ) throws(LedgerError) -> [(sequence: Int64, record: CorrectionRecord)] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             // SQLite numbers parameters as they appear.
             let only = customer == nil ? "" : "AND customer = $2"
             let query = try connection.statement(
@@ -120,7 +120,7 @@ extension SQLLedger {
     }
 
     package func pendingCorrections(limit: Int) throws(LedgerError) -> [CorrectionRecord] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 """
                 SELECT \(CorrectionRecord.columns) FROM corrections
@@ -164,7 +164,7 @@ extension CorrectionRecord {
             eventID: row.string(at: 4), reason: row.string(at: 5), actor: row.string(at: 6),
             customer: CustomerID(row.string(at: 7)), event: position(8), removed: content(10),
             added: content(13), position: position(16), recordedAt: row.timestamp(at: 18),
-            refusal: row.isNull(at: 19) ? nil : row.string(at: 19))
+            refusal: row.optionalString(at: 19))
     }
 }
 

@@ -8,7 +8,7 @@ extension SQLLedger {
     package func crossings(
         customer: CustomerID?, since: Timestamp?, after sequence: Int64, limit: Int
     ) throws(LedgerError) -> [StoredCrossing] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let only = customer == nil ? "" : "AND customer = $3"
             let query = try connection.statement(
                 """
@@ -27,7 +27,7 @@ extension SQLLedger {
     package func setAside(
         kind: SetAsideEvent.Kind?, after sequence: Int64, limit: Int
     ) throws(LedgerError) -> [StoredSetAside] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let only = kind == nil ? "" : "AND kind = $2"
             let query = try connection.statement(
                 """
@@ -44,7 +44,7 @@ extension SQLLedger {
 
     /// Events not yet re-driven, by reason.
     package func setAsideCounts() throws(LedgerError) -> [String: Int64] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 "SELECT reason, count(*) FROM set_aside WHERE redriven = 0 GROUP BY reason")
             let rows = try query.rows { ($0.string(at: 0), $0.integer(at: 1)) }
@@ -53,7 +53,7 @@ extension SQLLedger {
     }
 
     package func openReservations() throws(LedgerError) -> [Reservation] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             try connection.statement(
                 """
                 SELECT \(Reservation.columns) FROM reservations
@@ -64,7 +64,7 @@ extension SQLLedger {
     }
 
     package func reservation(_ id: String) throws(LedgerError) -> Reservation? {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 "SELECT \(Reservation.columns) FROM reservations WHERE id = $1")
             try query.bind(id, at: 1)
@@ -73,7 +73,7 @@ extension SQLLedger {
     }
 
     package func admissions(since: Timestamp) throws(LedgerError) -> [AdmissionRecord] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 """
                 SELECT \(AdmissionRecord.columns) FROM admissions
@@ -87,7 +87,7 @@ extension SQLLedger {
     package func admissions(
         of customer: CustomerID, since: Timestamp
     ) throws(LedgerError) -> [AdmissionRecord] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 """
                 SELECT \(AdmissionRecord.columns) FROM admissions
@@ -100,7 +100,7 @@ extension SQLLedger {
     }
 
     package func adjustments(customer: CustomerID?) throws(LedgerError) -> [Adjustment] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let only = customer == nil ? "" : "WHERE customer = $1"
             let query = try connection.statement(
                 "SELECT \(Adjustment.columns) FROM adjustments \(only) ORDER BY sequence")
@@ -112,7 +112,7 @@ extension SQLLedger {
     package func crossings(
         of customer: CustomerID, periodsEndingAfter instant: Timestamp
     ) throws(LedgerError) -> [StoredCrossing] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 """
                 SELECT \(StoredCrossing.columns) FROM crossings
@@ -127,7 +127,7 @@ extension SQLLedger {
     package func crossingChanges(
         after sequence: Int64, limit: Int
     ) throws(LedgerError) -> [CrossingChange] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(crossingChangesText)
             try query.bind(sequence, at: 1)
             try query.bind(Int64(max(0, limit)), at: 2)
@@ -138,7 +138,7 @@ extension SQLLedger {
     package func adjustments(
         after sequence: Int64, limit: Int
     ) throws(LedgerError) -> [(sequence: Int64, adjustment: Adjustment)] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 """
                 SELECT \(Adjustment.columns), sequence FROM adjustments
@@ -154,7 +154,7 @@ extension SQLLedger {
 
     /// The start of the earliest hour with usage: all usage is in a rollup of its hour.
     package func usageBegins() throws(LedgerError) -> Timestamp? {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             // Hours may be gone by now; months never are.
             let areHoursKept = try Self.mark(.hoursFrom, connection) == nil
             let query = try connection.statement(

@@ -6,7 +6,7 @@ extension SQLLedger: LedgerQueries {
     package func liveUsage(
         endingAfter instant: Timestamp, _ body: (StoredUsage) -> Void
     ) throws(LedgerError) {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 "SELECT \(usageColumns) FROM usage WHERE period_end > $1")
             defer { query.reset() }
@@ -16,21 +16,19 @@ extension SQLLedger: LedgerQueries {
     }
 
     package func usage(_ key: UsageKey) throws(LedgerError) -> StoredUsage? {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             try Self.storedUsage(key, try connection.statement(usageText))
         }
     }
 
     package func usage(_ keys: [UsageKey]) throws(LedgerError) -> [UsageKey: StoredUsage] {
         if keys.isEmpty { return [:] }
-        return try read { (connection) throws(SQLError) in
-            // One snapshot, and one look at the file's locks for all of them.
-            try connection.transaction(.deferred) { () throws(SQLError) in
-                let query = try connection.statement(usageText)
-                var rows: [UsageKey: StoredUsage] = [:]
-                for key in keys { rows[key] = try Self.storedUsage(key, query) }
-                return rows
-            }
+        // One snapshot, and one look at the file's locks for all of them.
+        return try store.readTogether { (connection) throws(SQLError) in
+            let query = try connection.statement(usageText)
+            var rows: [UsageKey: StoredUsage] = [:]
+            for key in keys { rows[key] = try Self.storedUsage(key, query) }
+            return rows
         }
     }
 
@@ -57,7 +55,7 @@ extension SQLLedger: LedgerQueries {
 
     /// By start, then dimensions; `from` and `to` bound the start, half-open.
     package func rollups(_ query: RollupQuery) throws(LedgerError) -> [StoredRollup] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let select = try connection.statement(rollupsText)
             defer { select.reset() }
             try select.bind(query.window.rawValue, at: 1)
@@ -79,7 +77,7 @@ extension SQLLedger: LedgerQueries {
     package func rollupStarts(
         _ query: RollupQuery, limit: Int
     ) throws(LedgerError) -> [Timestamp] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let select = try connection.statement(rollupStartsText)
             defer { select.reset() }
             try select.bind(query.window.rawValue, at: 1)
@@ -95,7 +93,7 @@ extension SQLLedger: LedgerQueries {
     package func allRollups(
         _ window: RollupWindow, _ body: (CustomerID, MeterKey, Aggregation, StoredRollup) -> Void
     ) throws(LedgerError) {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 """
                 SELECT window_start, dimensions, count, value, ordered_at, distinct_members,
@@ -116,7 +114,7 @@ extension SQLLedger: LedgerQueries {
     }
 
     package func totals() throws(LedgerError) -> [MeterTotal] {
-        let folded = try read { (connection) throws(SQLError) in
+        let folded = try store.read { (connection) throws(SQLError) in
             var folded: [TotalKey: (aggregation: Aggregation, state: UsageState)] = [:]
             let query = try connection.statement(
                 """
@@ -149,7 +147,7 @@ extension SQLLedger: LedgerQueries {
     }
 
     package func positions() throws(LedgerError) -> [PartitionClaim] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             try connection.statement(
                 "SELECT partition, epoch, next_offset, complete_to FROM positions ORDER BY partition"
             ).rows { PartitionClaim(row: $0) }

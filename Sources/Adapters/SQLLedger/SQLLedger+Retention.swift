@@ -10,8 +10,7 @@ extension SQLLedger {
     ) throws(LedgerError) -> Int64 {
         var filled: Int64 = 0
         var refused: LedgerError?
-        try writeAsWriter { (writer) throws(SQLError) in
-            let connection = writer.connection
+        try write { (connection) throws(SQLError) in
             guard try Self.mark(.monthsMissing, connection) != nil else { return }
             let days = try connection.statement(
                 """
@@ -20,6 +19,7 @@ extension SQLLedger {
                 FROM rollups WHERE rollup_window = 'day'
                 """)
             defer { days.reset() }
+            let writer = LedgerWriter(connection: connection)
             while try days.step() {
                 let customer = CustomerID(days.string(at: 1))
                 let delta = RollupDelta(
@@ -95,7 +95,7 @@ extension SQLLedger {
     }
 
     package func rollupsKept() throws(LedgerError) -> RollupsKept {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             RollupsKept(
                 hoursFrom: try Self.mark(.hoursFrom, connection) ?? .distantPast,
                 daysFrom: try Self.mark(.daysFrom, connection) ?? .distantPast,
@@ -106,7 +106,7 @@ extension SQLLedger {
     package func periodsBegin(
         endingAfter instant: Timestamp
     ) throws(LedgerError) -> Timestamp? {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 "SELECT min(period_start) FROM usage WHERE period_end > $1 AND period_start > $2")
             defer { query.reset() }
@@ -117,7 +117,7 @@ extension SQLLedger {
     }
 
     package func dimensionSets(since month: Int32) throws(LedgerError) -> [DimensionSet] {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 "SELECT month, meter, hash FROM dimension_sets WHERE month >= $1")
             try query.bind(Int64(month), at: 1)

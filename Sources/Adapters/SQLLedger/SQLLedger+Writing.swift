@@ -4,15 +4,9 @@ import SQLClient
 
 extension SQLLedger: UsageLedger {
     package func claim(_ partitions: [Int32]) throws(LedgerError) -> [PartitionClaim] {
-        try withWriter { (writer) throws(LedgerError) in
-            do throws(SQLError) {
-                // Fsynced, so that no epoch is given out twice.
-                return try writer.connection.durably { () throws(SQLError) in
-                    try writer.claim(partitions)
-                }
-            } catch {
-                throw LedgerError(error)
-            }
+        // Fsynced, so that no epoch is given out twice.
+        try write { (connection) throws(SQLError) in
+            try LedgerWriter(connection: connection).claim(partitions)
         }
     }
 
@@ -20,15 +14,17 @@ extension SQLLedger: UsageLedger {
     package func commit(
         _ batch: LedgerBatch, score: (UsageChange) -> [Crossing]
     ) throws(LedgerError) -> LedgerCommit {
-        try withWriter { (writer) throws(LedgerError) in try writer.commit(batch, score: score) }
+        try store.withWriter { (connection) throws(LedgerError) in
+            try LedgerWriter(connection: connection).commit(batch, score: score)
+        }
     }
 
     package func commitAll(
         _ batches: [LedgerBatch], score: (Int, UsageChange) -> [Crossing]
     ) -> [Result<LedgerCommit, LedgerError>] {
         do throws(LedgerError) {
-            return try withWriter { (writer) throws(LedgerError) in
-                try writer.commitAll(batches, score: score)
+            return try store.withWriter { (connection) throws(LedgerError) in
+                try LedgerWriter(connection: connection).commitAll(batches, score: score)
             }
         } catch {
             return batches.map { _ in .failure(error) }
@@ -40,7 +36,7 @@ extension SQLLedger: UsageLedger {
     package func dedupeMarks(
         partition: Int32, since: Timestamp, _ body: (DedupeMark, Timestamp) -> Void
     ) throws(LedgerError) {
-        try read { (connection) throws(SQLError) in
+        try store.read { (connection) throws(SQLError) in
             let query = try connection.statement(
                 """
                 SELECT appended_at, marks FROM dedupe_blocks
@@ -55,10 +51,7 @@ extension SQLLedger: UsageLedger {
                 let isWhole = query.withBytes(at: 1) { bytes in
                     DedupeBlock.decode(bytes) { body($0, appendedAt) }
                 }
-                if !isWhole {
-                    throw SQLError(
-                        code: .corrupt, rawCode: 0, message: "a dedupe block is damaged")
-                }
+                if !isWhole { throw .damaged("a dedupe block is damaged") }
             }
         }
     }

@@ -84,6 +84,16 @@ package final class MockCluster: @unchecked Sendable {
             unsafe rd_kafka_mock_partition_set_leader(cluster, topic, partition, broker ?? -1))
     }
 
+    /// Has a broker coordinate the group. It must be one of the cluster's: 2.0.2 ends the process
+    /// when a client asks for a coordinator that is not there.
+    package func setCoordinator(
+        _ broker: Int32, ofGroup group: String
+    ) throws(KafkaError) {
+        try check(
+            "move a group",
+            unsafe rd_kafka_mock_coordinator_set(cluster, "group", group, broker))
+    }
+
     /// The next requests of this kind fail with these codes, in this order, before they have any
     /// effect; `transport` closes the connection.
     package func failNext(_ request: Request, with codes: [KafkaErrorCode]) {

@@ -41,11 +41,13 @@ package final class SQLConnection {
     /// Bound of the statement cache; the texts are constants, so it is never reached.
     private static let statementCountMax = 256
 
+    private let synchronous: Options.Synchronous
     private var handle: OpaquePointer?
     private var statements: [String: SQLStatement] = [:]
 
     /// Opens `path`, creating the file unless read-only, and applies the options.
     package init(path: String, options: Options) throws(SQLError) {
+        synchronous = options.synchronous
         let access =
             options.isReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
         // SAFETY: `handle` outlives the call; SQLite sets it even when opening fails, and it is
@@ -199,14 +201,22 @@ package final class SQLConnection {
         try transaction(mode, mapping: { $0 }, body)
     }
 
-    /// Runs `body`, whose commits are on the disk before they return, on a connection whose other
-    /// commits are not (`.normal`). Call it outside a transaction.
-    package func durably<Result>(
-        _ body: () throws(SQLError) -> Result
+    /// Runs `body`, whose commits are as durable as `level` says, whatever the connection's others
+    /// are. Call it outside a transaction.
+    package func withSynchronous<Result>(
+        _ level: Options.Synchronous, _ body: () throws(SQLError) -> Result
     ) throws(SQLError) -> Result {
-        try execute("PRAGMA synchronous = \(Options.Synchronous.full.rawValue)")
-        // Failing to relax it again costs time, not safety.
-        defer { try? execute("PRAGMA synchronous = \(Options.Synchronous.normal.rawValue)") }
+        if level == synchronous { return try body() }
+        try execute("PRAGMA synchronous = \(level.rawValue)")
+        defer {
+            do throws(SQLError) {
+                try execute("PRAGMA synchronous = \(synchronous.rawValue)")
+            } catch {
+                // Fsyncing too much costs time. A later commit that is less durable than it claims
+                // must not be.
+                if synchronous == .full { close() }
+            }
+        }
         return try body()
     }
 

@@ -14,6 +14,8 @@ package struct SQLError: Error, Sendable, CustomStringConvertible {
         case ioError
         case cannotOpen
         case readOnly
+        /// The store was closed, or was opened for reading and asked to write.
+        case closed
         /// A call that this code should not have made.
         case misuse
         case other
@@ -33,6 +35,11 @@ package struct SQLError: Error, Sendable, CustomStringConvertible {
         self.rawCode = rawCode
         self.message = message
         self.sql = sql
+    }
+
+    /// A row that no writer of ours has left like this.
+    package static func damaged(_ what: String) -> SQLError {
+        SQLError(code: .corrupt, rawCode: 0, message: what)
     }
 
     package var description: String {

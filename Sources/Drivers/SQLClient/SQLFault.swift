@@ -1,7 +1,9 @@
-/// What an error means for whoever keeps a database of its own that nothing rebuilds, with what to do
-/// about it.
+/// What an error means for whoever keeps a database of its own, with what to do about it.
 package struct SQLFault: Sendable {
-    package enum Kind: String, Sendable { case full, busy, corrupt, unavailable, misconfigured }
+    /// Named as the codes of the stores' errors are.
+    package enum Kind: String, Sendable, CaseIterable {
+        case full, busy, corrupt, unavailable, misconfigured
+    }
     package var kind: Kind
     package var message: String
     package var isRetriable: Bool
@@ -9,7 +11,10 @@ package struct SQLFault: Sendable {
     /// - Parameters:
     ///   - owner: who is told, at the beginning of a sentence: `Billing`.
     ///   - file: the database's name: `billing.db`.
-    package init(_ error: SQLError, owner: String, file: String) {
+    ///   - remedy: of a damaged file; the default is for one that nothing rebuilds.
+    package init(
+        _ error: SQLError, owner: String, file: String, remedy: String = "restore it from a backup"
+    ) {
         let advice: String
         switch error.code {
         case .full:
@@ -25,7 +30,7 @@ package struct SQLFault: Sendable {
             advice = "Another process holds \(file): stop it."
         case .corrupt:
             (kind, isRetriable) = (.corrupt, false)
-            advice = "\(file) is damaged: restore it from a backup."
+            advice = "\(file) is damaged: \(remedy)."
         case .constraint, .outOfRange:
             (kind, isRetriable) = (.corrupt, false)
             advice = "A row broke a rule of \(file)'s schema; please report this as a bug."
@@ -38,6 +43,10 @@ package struct SQLFault: Sendable {
         case .readOnly:
             (kind, isRetriable) = (.misconfigured, false)
             advice = "\(file) cannot be written as it is."
+        case .closed:
+            (kind, isRetriable) = (.unavailable, false)
+            message = error.message
+            return
         case .misuse, .other:
             (kind, isRetriable) = (.unavailable, false)
             advice = "\(file) refused the call."

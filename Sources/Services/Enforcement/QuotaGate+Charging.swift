@@ -5,7 +5,8 @@ import QuotaEngine
 
 extension QuotaGate {
     enum Grant {
-        case charged(Charge)
+        /// With the decision as it read right after.
+        case charged(Charge, Decision)
         case denied(Decision)
     }
 
@@ -58,7 +59,11 @@ extension QuotaGate {
                 throw error
             }
         }
-        return .charged(charge)
+        do throws(LedgerError) { return .charged(charge, try charged(charge)) } catch {
+            // Its contract changed right after: it is charged anew under the new one.
+            await giveBack(charge)
+            throw error
+        }
     }
 
     /// Undoes a charge: no event of it is, or ever will be, in the log.
@@ -177,8 +182,8 @@ extension QuotaGate {
     }
 
     /// The decision as it reads after the charge.
-    func charged(_ charge: Charge) throws(GateError) -> Decision {
-        var decision = try answer(charge.path, 0)
+    func charged(_ charge: Charge) throws(LedgerError) -> Decision {
+        var decision = try decide(charge.path, 0)
         decision.isAllowed = true
         decision.isCharged = true
         decision.quantity = charge.quantity

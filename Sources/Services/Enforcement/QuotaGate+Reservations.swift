@@ -81,11 +81,12 @@ extension QuotaGate {
         _ timeToLiveSeconds: Int64
     ) async throws(GateError) -> ReservationAnswer {
         let charge: Charge
+        var decision: Decision
         switch try await self.charge(question, quantity) {
         case .denied(let decision):
             statistics.count(decision)
             return ReservationAnswer(decision: decision, reservation: nil)
-        case .charged(let taken): charge = taken
+        case .charged(let taken, let answer): (charge, decision) = (taken, answer)
         }
         let reservation = Reservation(
             id: id, customer: charge.path.owner.id, feature: question.feature, quantity: quantity,
@@ -109,7 +110,9 @@ extension QuotaGate {
             throw Self.unrecorded(error)
         }
         board.hold(hold)
-        var decision = try charged(charge)
+        // The hold is recorded: where its contract has changed meanwhile, the answer of the moment
+        // before stands.
+        if let now = try? charged(charge) { decision = now }
         decision.quantity = quantity
         statistics.count(decision)
         return ReservationAnswer(decision: decision, reservation: reservation)

@@ -270,13 +270,6 @@ extension QuotaGate {
         if shared?.isDegraded == true { decision.mode = .stale }
     }
 
-    /// As `decide`; an unreadable ledger makes the gate unavailable.
-    func answer(_ path: QuotaPath, _ quantity: Int64) throws(GateError) -> Decision {
-        do throws(LedgerError) { return try decide(path, quantity) } catch {
-            throw GateError(code: .unavailable, message: error.message)
-        }
-    }
-
     // MARK: quantities
 
     func units(_ quantity: DecimalQuantity, scale: Int) throws(GateError) -> Int64 {

@@ -208,18 +208,12 @@ package final class QuotaGate: EntitlementGate {
         _ question: EntitlementQuestion, _ quantity: Int64, eventID: String, key: String?
     ) async throws(GateError) -> Decision {
         let charge: Charge
+        let decision: Decision
         switch try await self.charge(question, quantity) {
         case .denied(let decision):
             statistics.count(decision)
             return decision
-        case .charged(let taken): charge = taken
-        }
-        let decision: Decision
-        do throws(GateError) {
-            decision = try charged(charge)
-        } catch {
-            await giveBack(charge)
-            throw error
+        case .charged(let taken, let answer): (charge, decision) = (taken, answer)
         }
         let path = charge.path
         let fields = ControlEvent.Fields([

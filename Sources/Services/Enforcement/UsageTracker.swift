@@ -218,17 +218,10 @@ package final class UsageTracker: UsageObserver {
         let entry = NearLimitEntry(
             customer: quota.customer, feature: quota.feature,
             plan: located.segment.plan?.rawValue ?? "", used: used, limit: limit,
-            scale: quota.scale, shareBasisPoints: Self.share(used, limit), period: period,
+            scale: quota.scale, shareBasisPoints: used.share(of: limit), period: period,
             timeZone: owner.zone.name, enforcement: quota.enforcement,
             projectedExhaustion: projection(used: used, limit: limit, period), owner: owner.owner)
         index.update(located.key, entry)
-    }
-
-    /// used / limit in basis points, without leaving Int64.
-    static func share(_ used: Int64, _ limit: Int64) -> Int64 {
-        if used <= 0 { return 0 }
-        let (product, overflow) = used.multipliedReportingOverflow(by: 10_000)
-        return overflow ? used / max(1, limit / 10_000) : product / limit
     }
 
     /// The run rate of the period so far, carried on; nil when that does not reach the limit.

@@ -91,11 +91,20 @@ extension RestatementRun {
         _ change: TimelineChange, _ meter: Int, _ oldMeter: Int?, _ from: Timestamp,
         _ until: Timestamp
     ) throws(LedgerError) -> [Period] {
+        if let owner = change.old, owner.zone.name != change.new.zone.name {
+            // Every period is another one, those that are over too: statements and checks ask for
+            // them.
+            let begins = try ledger.usageBegins() ?? from
+            return change.newlyCounted(
+                meter: meter, from: from, daysFrom: min(begins, from), to: until
+            ) { period in
+                guard period == .lifetime, let oldMeter else { return false }
+                return Segments.counts(period, of: owner, meter: oldMeter)
+            }
+        }
         if old !== new {
             return change.newlyCounted(meter: meter, from: from, to: until) { period in
-                guard let owner = change.old, let oldMeter,
-                    owner.zone.name == change.new.zone.name
-                else { return false }
+                guard let owner = change.old, let oldMeter else { return false }
                 return Segments.counts(period, of: owner, meter: oldMeter)
             }
         }

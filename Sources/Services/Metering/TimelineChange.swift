@@ -96,9 +96,12 @@ struct TimelineChange {
     }
 
     /// Periods around [from, to] that the new timeline keeps a row of and the old one did not.
-    /// - Parameter wasCounted: whether the old timeline kept a row.
+    /// - Parameters:
+    ///   - daysFrom: where periods of a day and longer are looked for; nil: `from`.
+    ///   - wasCounted: whether the old timeline kept a row.
     func newlyCounted(
-        meter: Int, from: Timestamp, to: Timestamp, wasCounted: (Period) -> Bool
+        meter: Int, from: Timestamp, daysFrom: Timestamp? = nil, to: Timestamp,
+        wasCounted: (Period) -> Bool
     ) -> [Period] {
         var rules: Set<PeriodRule> = []
         for segment in new.segments {
@@ -108,7 +111,8 @@ struct TimelineChange {
         }
         var periods: Set<Period> = []
         for rule in rules {
-            var at = from
+            // There are no quotas of old hours to be told of any more.
+            var at = rule.unit == .hour ? from : daysFrom ?? from
             while at <= to {
                 let period = rule.period(containing: at, zone: new.zone)
                 if Segments.counts(period, of: new, meter: meter), !wasCounted(period) {

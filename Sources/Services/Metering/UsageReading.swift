@@ -4,7 +4,8 @@ import MeteringPorts
 /// Reads one page of a customer's usage: window after window of the customer's zone, so that no more
 /// than one window and the page itself are held in memory.
 ///
-/// Months are read from month rollups where those were counted in the zone of now, else from days.
+/// Months are read from month rollups where those were counted in the zone of now, else from days, and
+/// days in the same way from hours.
 struct UsageReading {
     private let query: UsageQuery
     private let meter: MeterDefinition
@@ -91,24 +92,31 @@ struct UsageReading {
         return (page, UsageCursor(last, query).text)
     }
 
-    /// Months where all of them are months of the zone of now, and whole.
+    /// The widest rollups that the windows are made up of: months and days only where all of them
+    /// were counted in the zone of now, and months only where all are whole. What is not kept any more
+    /// leaves wider ones of another zone as the best there is.
     private func source(
         _ queries: any LedgerQueries, _ kept: RollupsKept
     ) throws(LedgerError) -> RollupWindow {
-        switch query.window {
-        case .hour: return .hour
-        case .day: return .day
-        case .month: break
+        if query.window == .hour { return .hour }
+        let day = Self.rule(.day)
+        if query.window == .month {
+            if from < RollupReading.firstStart(rule, kept.daysFrom, zone) { return .month }
+            let isWhole =
+                query.to.map { rule.period(containing: $0, zone: zone).start == $0 } ?? true
+            if isWhole, try areOurs(.month, rule, queries) { return .month }
         }
-        // Where days are gone, months of another zone are the best there is.
-        if from < RollupReading.firstStart(rule, kept.daysFrom, zone) { return .month }
-        let isWhole = query.to.map { rule.period(containing: $0, zone: zone).start == $0 } ?? true
-        if !isWhole { return .day }
-        // No zone's month begins earlier before ours.
+        if from < RollupReading.firstStart(day, kept.hoursFrom, zone) { return .day }
+        return try areOurs(.day, day, queries) ? .day : .hour
+    }
+
+    private func areOurs(
+        _ window: RollupWindow, _ rule: PeriodRule, _ queries: any LedgerQueries
+    ) throws(LedgerError) -> Bool {
+        // No zone's month or day begins earlier before ours.
         let begin = from.adding(seconds: -2 * 86_400)
-        let starts = try queries.rollupStarts(rollups(.month, begin, to), limit: 10_000)
-        let areOurs = starts.allSatisfy { rule.period(containing: $0, zone: zone).start == $0 }
-        return areOurs ? .month : .day
+        let starts = try queries.rollupStarts(rollups(window, begin, to), limit: 10_000)
+        return starts.allSatisfy { rule.period(containing: $0, zone: zone).start == $0 }
     }
 
     /// The rows of one window after the cursor, by group.

@@ -22,12 +22,10 @@ enum SignalText {
         return sign + grouped + (parts.count > 1 ? "." + parts[1] : "")
     }
 
-    /// `81.2 %` of hundredths of a percent, rounded to a tenth; `81 %` where that is it.
-    static func percent(basisPoints: Int64) -> String {
-        let tenths = basisPoints.addingSaturated(basisPoints < 0 ? -5 : 5) / 10
-        return tenths % 10 == 0
-            ? "\(tenths / 10) %"
-            : "\(tenths < 0 ? "-" : "")\(abs(tenths / 10)).\(abs(tenths % 10)) %"
+    /// `81.2 %`, as `ShareText` rounds; `81 %` where that is it.
+    static func percent(basisPoints: Int64, thresholds: [Int64] = []) -> String {
+        let tenths = ShareText.tenths(basisPoints: basisPoints, thresholds: thresholds)
+        return tenths % 10 == 0 ? "\(tenths / 10) %" : "\(tenths / 10).\(tenths % 10) %"
     }
 
     /// `23 Nov 2026`, the customer's day.
@@ -50,14 +48,5 @@ enum SignalText {
         words.count < 2
             ? words.joined()
             : words.dropLast().joined(separator: ", ") + " and " + words[words.count - 1]
-    }
-}
-
-extension Int64 {
-    /// self / whole in basis points, without leaving Int64; 0 when there is no whole.
-    func share(of whole: Int64) -> Int64 {
-        if self <= 0 || whole <= 0 { return 0 }
-        let (product, isOver) = multipliedReportingOverflow(by: 10_000)
-        return isOver ? self / Swift.max(1, whole / 10_000) : product / whole
     }
 }

@@ -108,6 +108,15 @@ struct AlertingParts: Sendable {
         }
     }
 
+    static func checkAuthorities(_ configuration: Configuration) throws {
+        guard let path = configuration.outboundAuthorityFile else { return }
+        do throws(OutboundFailure) {
+            try HTTPSender.checkAuthorities(path)
+        } catch {
+            throw ConfigurationError("--outbound-ca: \(error.message)")
+        }
+    }
+
     static func allowances(_ configuration: Configuration) throws -> [AddressRules.Allowance] {
         try configuration.outboundAllowed.map { text in
             do throws(AddressProblem) {

@@ -122,7 +122,7 @@ struct ServeOptions: ParsableArguments {
         name: .customLong("outbound-allow"),
         help: "HOST, HOST:PORT or CIDR that webhooks may go to though it is private; repeatable.")
     var outboundAllowed: [String] = []
-    @Option(help: "Authorities (PEM) of outgoing https requests; the system's when absent.")
+    @Option(help: "Authorities (PEM) trusted for outgoing https beside the system's.")
     var outboundCa: String?
     @Option(help: "Control-plane and report requests a second that one caller may make; 200.")
     var rateLimit: Int?

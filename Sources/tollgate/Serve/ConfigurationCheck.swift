@@ -51,6 +51,7 @@ enum ConfigurationCheck {
                 "--http \(http) and --admin \(admin) are the same port; give each its own")
         }
         _ = try AlertingParts.allowances(configuration)
+        try AlertingParts.checkAuthorities(configuration)
         if let url = configuration.redis { try SharedStore.validate(url) }
         if let reason = DataDirectory.obstacle(configuration.dataDirectory) {
             throw DataDirectory.error(configuration.dataDirectory, reason)

@@ -101,13 +101,22 @@ final class KafkaReplay: LogReplay {
 /// One producer a topic. Records are keyed by customer; the header `id` repeats the message's stable
 /// id for consumers that dedupe without parsing.
 actor KafkaTopics: TopicProducing {
-    /// Each producer is a client with connections of its own.
+    private struct Use {
+        var producer: KafkaTopicProducer
+        /// Calls under way.
+        var count = 0
+        var lastAt: Int64 = 0
+    }
+
+    /// Each producer is a client with connections of its own. Beyond this the one that has been idle
+    /// the longest makes room: endpoints come and go.
     private static let topicCountMax = 32
 
     private let brokers: String
     private let properties: [String: String]
     private let logger: Logger
-    private var producers: [String: KafkaTopicProducer] = [:]
+    private var uses: [String: Use] = [:]
+    private var calls: Int64 = 0
     /// Another owner closes it.
     private let first: KafkaTopicProducer?
 
@@ -118,7 +127,7 @@ actor KafkaTopics: TopicProducing {
         self.properties = properties
         self.first = first
         self.logger = logger
-        if let first { producers[first.topic] = first }
+        if let first { uses[first.topic] = Use(producer: first) }
     }
 
     func produce(_ records: [TopicRecord], to topic: String) async throws {
@@ -129,23 +138,37 @@ actor KafkaTopics: TopicProducing {
             return .init(
                 key: record.key.isEmpty ? nil : record.key, headers: headers, value: record.value)
         }
-        _ = try await producer(topic).produce(batch)
+        let producer = try await producer(topic)
+        calls += 1
+        uses[topic]?.count += 1
+        uses[topic]?.lastAt = calls
+        defer { uses[topic]?.count -= 1 }
+        _ = try await producer.produce(batch)
     }
 
-    private func producer(_ topic: String) throws -> KafkaTopicProducer {
-        if let known = producers[topic] { return known }
-        guard producers.count < Self.topicCountMax else {
-            throw EventLogError(
-                code: .overloaded,
-                message: "alerts go to more than \(Self.topicCountMax) topics; use fewer")
+    private func producer(_ topic: String) async throws -> KafkaTopicProducer {
+        if let known = uses[topic] { return known.producer }
+        if uses.count >= Self.topicCountMax {
+            let idle = uses.filter { $0.value.count == 0 && $0.key != first?.topic }
+            guard let oldest = idle.min(by: { $0.value.lastAt < $1.value.lastAt })?.key,
+                let old = uses.removeValue(forKey: oldest)
+            else {
+                throw EventLogError(
+                    code: .overloaded,
+                    message: "more than \(Self.topicCountMax) topics are written to at once; "
+                        + "it is tried again")
+            }
+            await old.producer.close()
+            // Another call may have made it meanwhile.
+            if let known = uses[topic] { return known.producer }
         }
         let made = try KafkaTopicProducer(
             brokers: brokers, topic: topic, properties: properties, logger: logger)
-        producers[topic] = made
+        uses[topic] = Use(producer: made)
         return made
     }
 
     func close() async {
-        for (topic, producer) in producers where topic != first?.topic { await producer.close() }
+        for (topic, use) in uses where topic != first?.topic { await use.producer.close() }
     }
 }

@@ -4,6 +4,7 @@ import Logging
 import MeteringModel
 import MeteringPorts
 import Provisioning
+import SQLLedger
 import Signals
 
 /// Signals and shadow plans, put together over the stores.

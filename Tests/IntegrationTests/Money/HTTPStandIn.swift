@@ -1,6 +1,7 @@
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import NIOSSL
 import Synchronization
 
 /// Somebody else's HTTP server on a loopback port that stays its own: it can go and come back.
@@ -32,18 +33,25 @@ final class HTTPStandIn: Sendable {
     }
 
     private let behaviour: Behaviour
+    private let tls: NIOSSLContext?
     private let state = Mutex(State())
 
-    private init(_ behaviour: @escaping Behaviour) { self.behaviour = behaviour }
+    private init(_ tls: NIOSSLContext?, _ behaviour: @escaping Behaviour) {
+        self.tls = tls
+        self.behaviour = behaviour
+    }
 
-    static func start(_ behaviour: @escaping Behaviour) async throws -> HTTPStandIn {
-        let site = HTTPStandIn(behaviour)
+    /// - Parameter tls: of https; nil: plain http.
+    static func start(
+        tls: NIOSSLContext? = nil, _ behaviour: @escaping Behaviour
+    ) async throws -> HTTPStandIn {
+        let site = HTTPStandIn(tls, behaviour)
         try await site.start()
         return site
     }
 
     var port: Int { state.withLock { $0.port } }
-    var url: String { "http://127.0.0.1:\(port)" }
+    var url: String { "\(tls == nil ? "http" : "https")://127.0.0.1:\(port)" }
     var requestCount: Int { state.withLock { $0.requestCount } }
 
     /// Listens, on the port that it had before.
@@ -53,6 +61,10 @@ final class HTTPStandIn: Sendable {
             .childChannelInitializer { [self] child in
                 child.eventLoop.makeCompletedFuture {
                     add(child)
+                    if let tls {
+                        try child.pipeline.syncOperations.addHandler(
+                            NIOSSLServerHandler(context: tls))
+                    }
                     try child.pipeline.syncOperations.configureHTTPServerPipeline()
                     try child.pipeline.syncOperations.addHandler(Handler(self))
                 }

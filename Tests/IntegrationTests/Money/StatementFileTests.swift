@@ -36,11 +36,11 @@ extension Integration {
         /// Last month's usage of three customers; late events are waited for until it is closed
         /// by hand.
         static func server(
-            _ month: (name: String, start: Timestamp)
+            _ month: (name: String, start: Timestamp), extra: [String] = []
         ) async throws -> TollgateServer {
             let server = try TollgateServer(
                 catalog: catalog,
-                extra: ["--dedupe-days", "100", "--billing-grace-hours", "2160"])
+                extra: ["--dedupe-days", "100", "--billing-grace-hours", "2160"] + extra)
             try await server.start()
             let start = month.start.rfc3339()
             try await server.customer("acme", plan: "pro", start: start)

@@ -5,6 +5,10 @@ import Synchronization
 final class KafkaFixture: Sendable {
     static let topic = "usage"
     static let alertsTopic = "alerts"
+    static let group = "tollgate"
+    /// With two brokers: the one that leads what `createTopic(_:partitions:on:)` puts there, and
+    /// has nothing else to do.
+    static let far: Int32 = 2
 
     let cluster: MockCluster
     private let producer: KafkaProducer
@@ -21,10 +25,11 @@ final class KafkaFixture: Sendable {
         let failure = Mutex<String?>(nil)
     }
 
-    init(partitions: Int) throws {
-        cluster = try MockCluster()
-        try cluster.createTopic(Self.topic, partitions: partitions)
-        try cluster.createTopic(Self.alertsTopic, partitions: 1)
+    init(partitions: Int, brokers: Int = 1) throws {
+        cluster = try MockCluster(brokers: brokers)
+        try cluster.createTopic(Self.topic, partitions: partitions, on: 1)
+        try cluster.createTopic(Self.alertsTopic, partitions: 1, on: 1)
+        try cluster.setCoordinator(1, ofGroup: Self.group)
         let reports = Reports()
         self.reports = reports
         producer = try KafkaProducer(
@@ -46,7 +51,7 @@ final class KafkaFixture: Sendable {
     /// Flags that suit the mock: it joins slowly, and an empty fetch waits its full time.
     var flags: [String] {
         [
-            "--kafka", cluster.bootstrapServers, "--topic", Self.topic, "--group", "tollgate",
+            "--kafka", cluster.bootstrapServers, "--topic", Self.topic, "--group", Self.group,
             "--alerts-topic", Self.alertsTopic, "--kafka-property", "session.timeout.ms=3000",
             "--kafka-property", "heartbeat.interval.ms=100", "--kafka-property",
             "fetch.wait.max.ms=10",
@@ -103,50 +108,14 @@ final class KafkaFixture: Sendable {
             }
         }
     }
+}
 
-    /// Headers named `id` of everything in the alerts topic, until there are `count` different ones.
-    func alertIDs(count: Int) async throws -> [String] {
-        let brokers = cluster.bootstrapServers
-        return try await onThread {
-            let consumer = try KafkaConsumer(
-                topic: Self.alertsTopic,
-                configuration: KafkaConfiguration.consumerDefaults.overridden(by: [
-                    "bootstrap.servers": brokers, "group.id": "test-alerts",
-                    "fetch.wait.max.ms": "10",
-                ]))
-            defer { consumer.close() }
-            try consumer.assign([0: 0])
-            var ids: [String] = []
-            let deadline = ContinuousClock.now.advanced(by: .seconds(20))
-            var quiet = 0
-            while ContinuousClock.now < deadline, Set(ids).count < count || quiet < 5 {
-                let read = consumer.drain(maxRecords: 1_000, timeoutMilliseconds: 50) {
-                    _, _, headers, _ in ids += [Self.header("id", headers)].compactMap { $0 }
-                }
-                quiet = read == 0 ? quiet + 1 : 0
-            }
-            return ids
+extension MockCluster {
+    /// Makes a topic that one broker leads.
+    func createTopic(_ name: String, partitions: Int, on broker: Int32) throws {
+        try createTopic(name, partitions: partitions)
+        for partition in 0..<Int32(partitions) {
+            try setLeader(broker, ofPartition: partition, topic: name)
         }
-    }
-
-    private static func header(_ wanted: String, _ span: RawSpan) -> String? {
-        // SAFETY: the pointer stays inside the closure, which copies.
-        var rest = unsafe span.withUnsafeBytes { unsafe Array($0) }[...]
-        func number(_ count: Int) -> Int {
-            let bytes = rest.prefix(count)
-            rest = rest.dropFirst(count)
-            return bytes.reversed().reduce(0) { $0 << 8 | Int($1) }
-        }
-        func text(_ count: Int) -> String {
-            let bytes = rest.prefix(count)
-            rest = rest.dropFirst(count)
-            return String(decoding: bytes, as: UTF8.self)
-        }
-        while !rest.isEmpty {
-            let name = text(number(2))
-            let value = text(number(4))
-            if name == wanted { return value }
-        }
-        return nil
     }
 }

@@ -4,7 +4,7 @@ extension OpenAPISchemas {
         "AlertEndpoint":{"type":"object","properties":{"id":{"type":"string"},
           "name":{"type":"string"},"kind":{"type":"string","enum":["webhook","slack","kafka"]},
           "url":{"type":"string","description":"Of webhooks and Slack; shown without its secret part."},
-          "topic":{"type":"string"},
+          "topic":{"type":"string","description":"Of Kafka; key: customer, headers: content-type and id."},
           "types":{"type":"array","items":{"type":"string"},
             "description":"Exact types or prefixes such as usage.*; all when absent."},
           "filter":{"type":"object","properties":{

@@ -33,8 +33,11 @@ enum RetrySchedule {
         let elapsed = max(0, now.microseconds(since: failingSince) / 1_000_000)
         guard let planned = offsets.first(where: { $0 > elapsed }) else { return nil }
         var wait = min(planned - elapsed, max(waitMin, elapsed / 8))
-        if isThrottled { wait = max(wait, throttleSeconds) }
-        if let retryAfter { wait = max(wait, min(retryAfter, retryAfterMax)) }
+        if let retryAfter {
+            wait = max(wait, min(retryAfter, retryAfterMax))
+        } else if isThrottled {
+            wait = max(wait, throttleSeconds)
+        }
         return Timestamp(
             microseconds: now.microseconds + wait * 1_000_000 + wait * jitter * 100)
     }

@@ -5,6 +5,8 @@ package import MeteringPorts
 package struct SlackTransport: AlertTransport {
     private static let sectionBytesMax = 2_900
     private static let sectionCountMax = 45
+    private static let lineMax = 1_000
+    private static let wordBytesMax = 64
 
     private let http: any OutboundHTTP
     private let secrets: EndpointSecrets
@@ -38,8 +40,13 @@ package struct SlackTransport: AlertTransport {
     }
 
     static func verdict(_ response: OutboundResponse, at now: Timestamp) -> AlertVerdict {
+        var response = response
         let word = AnswerReading.printable(response.body)
+        // Slack answers in one word. Anything longer comes from something on the way, which may
+        // repeat the address.
+        if !isWord(word) { response.body = [] }
         let meaning: [String: String] = [
+            "no_team": "the workspace was deleted in Slack",
             "no_service": "the webhook was removed in Slack; make another and put its url",
             "no_active_hooks": "the webhook was switched off in Slack",
             "channel_not_found": "the channel was deleted in Slack",
@@ -53,6 +60,13 @@ package struct SlackTransport: AlertTransport {
                 .gone, status: response.status, detail: "\(word): \(meaning)")
         }
         return AnswerReading.verdict(response, at: now)
+    }
+
+    private static func isWord(_ text: String) -> Bool {
+        text.utf8.count <= wordBytesMax
+            && text.utf8.allSatisfy {
+                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0) || $0 == UInt8(ascii: "_")
+            }
     }
 
     // MARK: text
@@ -93,7 +107,18 @@ package struct SlackTransport: AlertTransport {
             text += " · \(escaped(String(reason.prefix(500))))"
         }
         text += " · \(message.at.rfc3339())"
-        return String(text.prefix(1_000))
+        return cut(text)
+    }
+
+    /// Cut where it is too long, and not within an entity.
+    private static func cut(_ text: String) -> String {
+        var head = text.prefix(lineMax)
+        if head.endIndex != text.endIndex, let start = head.lastIndex(of: "&"),
+            !head[start...].contains(";")
+        {
+            head = head[..<start]
+        }
+        return String(head)
     }
 
     private static func words(_ type: String) -> String {

@@ -103,15 +103,14 @@ extension EndpointDesk {
         guard let url = document["url"]?.text else {
             return document.merging(.object(["url_reference": .null]))
         }
+        var plain = document.merging(.object(["url_reference": .null]))
+        if document["kind"]?.text != AlertEndpoint.Kind.slack.rawValue { return plain }
         // A document as it was shown, put back: the address stays.
         if url.hasSuffix(hidden), before?["url"]?.text == url,
             before?["url_reference"]?.text != nil
         {
             return document
         }
-        var plain = document.merging(.object(["url_reference": .null]))
-        let isSlack = document["kind"]?.text == AlertEndpoint.Kind.slack.rawValue
-        if !isSlack { return plain }
         // Checked as it is before it is hidden.
         _ = try reader.read(id, plain)
         plain = plain.merging(

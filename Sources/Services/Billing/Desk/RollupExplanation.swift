@@ -2,7 +2,8 @@ import Entitlements
 import MeteringModel
 import MeteringPorts
 
-/// The rollups under a line of usage: day by day of the statement's zone, parts of days from hours.
+/// The rollups under a line of usage: day by day of the statement's zone, parts of days from hours, and
+/// days that were counted in another zone from hours too.
 struct RollupExplanation {
     let queries: any LedgerQueries
     let snapshot: CatalogSnapshot
@@ -41,29 +42,34 @@ struct RollupExplanation {
     ) throws(BillingError) -> [(start: Timestamp, state: UsageState)] {
         let rule = PeriodRule(unit: .day, anchor: .calendar)
         var days: [Timestamp: UsageState] = [:]
-        func add(
+        func rows(
             _ window: RollupWindow, _ from: Timestamp, _ to: Timestamp
-        ) throws(BillingError) {
-            guard from < to else { return }
+        ) throws(BillingError) -> [StoredRollup] {
+            guard from < to else { return [] }
             let query = RollupQuery(
                 customer: customer, meter: meter, window: window, from: from, to: to)
-            let rows = try BillingError.ledger { () throws(LedgerError) in
-                try queries.rollups(query)
-            }
+            return try BillingError.ledger { () throws(LedgerError) in try queries.rollups(query) }
+        }
+        func add(_ rows: [StoredRollup]) {
             for row in rows {
                 let day = max(rule.period(containing: row.start, zone: zone).start, from)
                 days[day, default: UsageState()].merge(row.state, aggregation)
             }
         }
         let first = rule.period(containing: from, zone: zone)
-        let last = rule.period(containing: to, zone: zone)
+        let last = rule.period(containing: to, zone: zone).start
         let whole = first.start == from ? from : first.end
-        if whole <= last.start {
-            try add(.hour, from, whole)
-            try add(.day, whole, last.start)
-            try add(.hour, last.start, to)
+        // No zone's day begins earlier before ours.
+        let found = try rows(.day, whole.adding(seconds: -2 * 86_400), last)
+        let areOurs = found.allSatisfy {
+            rule.period(containing: $0.start, zone: zone).start == $0.start
+        }
+        if whole <= last, areOurs {
+            add(try rows(.hour, from, whole))
+            add(found.filter { $0.start >= whole })
+            add(try rows(.hour, last, to))
         } else {
-            try add(.hour, from, to)
+            add(try rows(.hour, from, to))
         }
         return days.sorted { $0.key < $1.key }.map { (start: $0.key, state: $0.value) }
     }

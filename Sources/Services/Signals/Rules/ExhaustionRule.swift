@@ -25,7 +25,7 @@ enum ExhaustionRule {
         let lastDay = SignalText.lastDay(of: own.period, zone)
         var reason =
             "\(facts.id) has used \(own.text(own.used)) of its \(own.text(limit)) \(own.name) "
-            + "(\(SignalText.percent(basisPoints: own.used.share(of: limit))))"
+            + "(\(own.shareText(own.used.share(of: limit))))"
         if let expected = forecast.expected {
             reason += "; \(Self.pace(forecast.method)) the limit is reached on \(day(expected))"
             reason += range(forecast, lastDay, day)

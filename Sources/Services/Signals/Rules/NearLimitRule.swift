@@ -12,7 +12,7 @@ enum NearLimitRule {
         let left = limit.subtractingSaturated(own.used)
         var reason =
             "\(facts.id) has used \(own.text(own.used)) of its \(own.text(limit)) \(own.name) "
-            + "(\(SignalText.percent(basisPoints: share)))"
+            + "(\(own.shareText(share)))"
         if own.period != .lifetime {
             reason += " in the period that ends on \(SignalText.lastDay(of: own.period, zone))"
         }

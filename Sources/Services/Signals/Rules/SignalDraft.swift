@@ -42,6 +42,10 @@ extension CustomerFacts.QuotaFacts {
 
     var basis: Signal.Basis { .init(period: period, used: used, limit: limit.finite) }
 
+    func shareText(_ basisPoints: Int64) -> String {
+        SignalText.percent(basisPoints: basisPoints, thresholds: thresholdShares)
+    }
+
     /// Shares of the limit at which its thresholds lie, ascending.
     var thresholdShares: [Int64] {
         guard let limit = limit.finite else { return [] }

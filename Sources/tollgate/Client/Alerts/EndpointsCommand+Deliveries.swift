@@ -9,9 +9,7 @@ extension EndpointsCommand {
         @Argument(help: "The endpoint's id.") var id: String
         @Argument(help: "A message's id; a list without it.") var message: String?
         @Option(help: "waiting, delivered, failed or cancelled.") var state: String?
-        @Option(help: "Rows of a page (1 … 1000).") var limit = 100
-        @Option(help: "Go on after the page whose answer named this cursor.") var cursor: String?
-        @Flag(help: "Every page, not only the first.") var all = false
+        @OptionGroup var page: PageOptions
         @OptionGroup var connection: ConnectionOptions
 
         func perform(_ client: APIClient) async throws(ClientFailure) {
@@ -20,29 +18,20 @@ extension EndpointsCommand {
                 let data = try await client.answer(APIRequest(.get, path + [message]))
                 return try show(data, client, connection)
             }
-            let pages = PageReader(
-                path: path, query: state.map { [("state", $0)] } ?? [], limit: limit,
-                cursor: cursor, readsAll: all)
+            let pages = page.reader(path, state.map { [("state", $0)] } ?? [])
             var table = TextTable([
                 ("MESSAGE", .left), ("TYPE", .left), ("CUSTOMER", .left), ("STATE", .left),
                 ("ATTEMPTS", .right), ("QUEUED", .left), ("LAST", .left),
             ])
-            let next = try await pages.read(client) { (data) throws(ClientFailure) in
-                if connection.json { Terminal.result(json: data) }
-                let page = try client.document(data)
-                for item in page["items"]?.elements ?? [] {
-                    table.add(
-                        ["message", "type", "customer", "state"].map { item[$0]?.text ?? "" } + [
-                            item["attempts"]?.digits ?? "", item["queued_at"]?.text ?? "",
-                            item["last_detail"]?.text ?? "",
-                        ])
-                }
-                return page["next"]?.text
+            let next = try await pages.readItems(client, connection) { item in
+                table.add(
+                    ["message", "type", "customer", "state"].map { item[$0]?.text ?? "" } + [
+                        item["attempts"]?.digits ?? "", item["queued_at"]?.text ?? "",
+                        item["last_detail"]?.text ?? "",
+                    ])
             }
             if connection.json { return }
-            if table.isEmpty { return Terminal.message("no deliveries") }
-            Terminal.result(table.text)
-            if let next { Terminal.message("more: --cursor \(next), or --all") }
+            table.show(orSay: "no deliveries", next: next)
         }
     }
 

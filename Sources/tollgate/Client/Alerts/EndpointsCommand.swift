@@ -24,25 +24,19 @@ struct EndpointsCommand: ParsableCommand {
                 ("ID", .left), ("KIND", .left), ("TO", .left), ("STATE", .left),
                 ("WAITING", .right), ("NOTE", .left),
             ])
-            _ = try await pages.read(client) { (data) throws(ClientFailure) in
-                if connection.json { Terminal.result(json: data) }
-                let page = try client.document(data)
-                for item in page["items"]?.elements ?? [] {
-                    let status = item["status"]
-                    table.add([
-                        item["id"]?.text ?? "", item["kind"]?.text ?? "",
-                        item["url"]?.text ?? item["topic"]?.text ?? "",
-                        status?["state"]?.text ?? "", status?["waiting"]?.digits ?? "",
-                        status?["disabled_reason"]?.text ?? status?["next_attempt_at"]?.text.map {
-                            "next attempt \($0)"
-                        } ?? "",
-                    ])
-                }
-                return page["next"]?.text
+            let next = try await pages.readItems(client, connection) { item in
+                let status = item["status"]
+                table.add([
+                    item["id"]?.text ?? "", item["kind"]?.text ?? "",
+                    item["url"]?.text ?? item["topic"]?.text ?? "",
+                    status?["state"]?.text ?? "", status?["waiting"]?.digits ?? "",
+                    status?["disabled_reason"]?.text ?? status?["next_attempt_at"]?.text.map {
+                        "next attempt \($0)"
+                    } ?? "",
+                ])
             }
             if connection.json { return }
-            if table.isEmpty { return Terminal.message("no endpoints: alerts go nowhere") }
-            Terminal.result(table.text)
+            table.show(orSay: "no endpoints: alerts go nowhere", next: next)
         }
     }
 

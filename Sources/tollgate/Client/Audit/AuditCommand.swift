@@ -34,18 +34,13 @@ struct AuditCommand: ParsableCommand {
                 ("ACTION", .left), ("RECORD", .left), ("EFFECTIVE", .left), ("REQUEST", .left),
                 ("REASON", .left),
             ])
-            let next = try await pages.read(client) { (data) throws(ClientFailure) in
-                if connection.json { Terminal.result(json: data) }
-                let page = try client.document(data)
-                for row in page["items"]?.elements ?? [] {
-                    func text(_ name: String) -> String { row[name]?.text ?? "" }
-                    table.add([
-                        row["seq"]?.digits ?? "", text("at"), text("actor"), text("source"),
-                        text("action"), "\(text("kind")) \(text("id"))", text("effective_at"),
-                        text("request_id"), text("reason"),
-                    ])
-                }
-                return page["next"]?.text
+            let next = try await pages.readItems(client, connection) { row in
+                func text(_ name: String) -> String { row[name]?.text ?? "" }
+                table.add([
+                    row["seq"]?.digits ?? "", text("at"), text("actor"), text("source"),
+                    text("action"), "\(text("kind")) \(text("id"))", text("effective_at"),
+                    text("request_id"), text("reason"),
+                ])
             }
             if connection.json { return }
             if table.isEmpty { return Terminal.message("no changes") }

@@ -19,23 +19,14 @@ struct AlertsCommand: ClientCommand {
     @Option(help: "Only from this time on (RFC 3339).")
     var since: String?
 
-    @Option(help: "Rows of a page.")
-    var limit = 100
-
-    @Option(help: "Go on after the page whose answer named this cursor.")
-    var cursor: String?
-
-    @Flag(help: "Every page, not only the first.")
-    var all = false
-
+    @OptionGroup var page: PageOptions
     @OptionGroup var connection: ConnectionOptions
 
     func perform(_ client: APIClient) async throws(ClientFailure) {
         var query: [(name: String, value: String)] = []
         if let customer { query.append(("customer", customer)) }
         if let since { query.append(("since", since)) }
-        let pages = PageReader(
-            path: ["v1", "alerts"], query: query, limit: limit, cursor: cursor, readsAll: all)
+        let pages = page.reader(["v1", "alerts"], query)
         var table = TextTable([
             ("CROSSED", .left), ("CUSTOMER", .left), ("FEATURE", .left), ("THRESHOLD", .right),
             ("USED", .right), ("LIMIT", .right), ("RESOLVED", .left),
@@ -53,8 +44,6 @@ struct AlertsCommand: ClientCommand {
             return page.next
         }
         if connection.json { return }
-        if table.isEmpty { return Terminal.message("no alerts") }
-        Terminal.result(table.text)
-        if let next { Terminal.message("more: --cursor \(next), or --all") }
+        table.show(orSay: "no alerts", next: next)
     }
 }

@@ -28,21 +28,12 @@ struct DeadLettersListCommand: ClientCommand {
     @Option(help: "Only this kind.")
     var kind: SetAsideKind?
 
-    @Option(help: "Rows of a page.")
-    var limit = 100
-
-    @Option(help: "Go on after the page whose answer named this cursor.")
-    var cursor: String?
-
-    @Flag(help: "Every page, not only the first.")
-    var all = false
-
+    @OptionGroup var page: PageOptions
     @OptionGroup var connection: ConnectionOptions
 
     func perform(_ client: APIClient) async throws(ClientFailure) {
-        let pages = PageReader(
-            path: ["v1", "dead-letters"], query: kind.map { [("kind", $0.rawValue)] } ?? [],
-            limit: limit, cursor: cursor, readsAll: all)
+        let pages = page.reader(
+            ["v1", "dead-letters"], kind.map { [("kind", $0.rawValue)] } ?? [])
         var table = TextTable([
             ("NUMBER", .right), ("KIND", .left), ("POSITION", .left), ("APPENDED", .left),
             ("REASON", .left), ("SUBJECT", .left), ("DETAIL", .left),
@@ -59,9 +50,7 @@ struct DeadLettersListCommand: ClientCommand {
             return page.next
         }
         if connection.json { return }
-        if table.isEmpty { return Terminal.message("nothing is set aside") }
-        Terminal.result(table.text)
-        if let next { Terminal.message("more: --cursor \(next), or --all") }
+        table.show(orSay: "nothing is set aside", next: next)
     }
 }
 

@@ -177,32 +177,15 @@ struct EventsCorrectionsCommand: ClientCommand {
     @Option(help: "Only this customer's.")
     var customer: String?
 
-    @Option(help: "Rows of a page (1 … 1000).")
-    var limit = 100
-
-    @Option(help: "Go on after the page whose answer named this cursor.")
-    var cursor: String?
-
-    @Flag(help: "Every page, not only the first.")
-    var all = false
-
+    @OptionGroup var page: PageOptions
     @OptionGroup var connection: ConnectionOptions
 
     func perform(_ client: APIClient) async throws(ClientFailure) {
-        let pages = PageReader(
-            path: ["v1", "events", "corrections"],
-            query: customer.map { [("customer", $0)] } ?? [], limit: limit, cursor: cursor,
-            readsAll: all)
+        let pages = page.reader(
+            ["v1", "events", "corrections"], customer.map { [("customer", $0)] } ?? [])
         var items: [Document] = []
-        let next = try await pages.read(client) { (data) throws(ClientFailure) in
-            if connection.json { Terminal.result(json: data) }
-            let page = try client.document(data)
-            items += page["items"]?.elements ?? []
-            return page["next"]?.text
-        }
+        let next = try await pages.readItems(client, connection) { items.append($0) }
         if connection.json { return }
-        if items.isEmpty { return Terminal.message("no event was corrected") }
-        Terminal.result(CorrectionOptions.table(items).text)
-        if let next { Terminal.message("more: --cursor \(next), or --all") }
+        CorrectionOptions.table(items).show(orSay: "no event was corrected", next: next)
     }
 }

@@ -70,21 +70,13 @@ struct NearLimitCommand: ClientCommand {
             return page.next
         }
         if connection.json { return }
-        if table.isEmpty { return Terminal.message("nobody is at \(Self.percent(over)) or over") }
-        Terminal.result(table.text)
-        if let next { Terminal.message("more: --cursor \(next), or --all") }
+        table.show(orSay: "nobody is at \(Self.percent(over)) or over", next: next)
     }
 
-    /// `0.8123` as `81.2 %`; cut off, not rounded, so that 99.99 % does not read as 100 %.
+    /// `0.8123` as `81.2 %`, as `ShareText` rounds.
     static func percent(_ share: String) -> String {
-        guard let value = try? DecimalQuantity(share) else { return share }
-        var tenths = value.mantissa
-        for _ in 0..<max(0, min(18, -value.exponent - 3)) { tenths /= 10 }
-        for _ in 0..<max(0, min(18, value.exponent + 3)) {
-            let (product, overflow) = tenths.multipliedReportingOverflow(by: 10)
-            if overflow { return share }
-            tenths = product
-        }
+        guard let basisPoints = try? DecimalQuantity(share).units(scale: 4) else { return share }
+        let tenths = ShareText.tenths(basisPoints: basisPoints)
         return TextTable.grouped(String(tenths / 10)) + ".\(abs(tenths % 10)) %"
     }
 }

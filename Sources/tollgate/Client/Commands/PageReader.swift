@@ -1,4 +1,5 @@
 import Foundation
+import MeteringModel
 
 /// Walks over the pages of a list that is read with `limit` and `cursor`.
 struct PageReader {
@@ -23,5 +24,21 @@ struct PageReader {
             cursor = next
         } while readsAll && cursor != nil
         return cursor
+    }
+
+    /// `read` for pages that keep their rows in `items`: shown as they came under `--json`, and
+    /// otherwise handed over one by one.
+    func readItems(
+        _ client: APIClient, _ connection: ConnectionOptions,
+        _ item: (Document) throws(ClientFailure) -> Void
+    ) async throws(ClientFailure) -> String? {
+        try await read(client) { (data) throws(ClientFailure) in
+            if connection.json { Terminal.result(json: data) }
+            let page = try client.document(data)
+            if !connection.json {
+                for row in page["items"]?.elements ?? [] { try item(row) }
+            }
+            return page["next"]?.text
+        }
     }
 }

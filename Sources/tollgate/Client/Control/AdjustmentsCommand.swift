@@ -20,36 +20,19 @@ struct AdjustmentsCommand: ClientCommand {
     @Argument(help: "The customer.")
     var customer: String
 
-    @Option(help: "Rows of a page (1 … 1000).")
-    var limit = 100
-
-    @Option(help: "Go on after the page whose answer named this cursor.")
-    var cursor: String?
-
-    @Flag(help: "Every page, not only the first.")
-    var all = false
-
+    @OptionGroup var page: PageOptions
     @OptionGroup var connection: ConnectionOptions
 
     func perform(_ client: APIClient) async throws(ClientFailure) {
-        let pages = PageReader(
-            path: ["v1", "customers", customer, "adjustments"], query: [], limit: limit,
-            cursor: cursor, readsAll: all)
+        let pages = page.reader(["v1", "customers", customer, "adjustments"])
         var table = TextTable([
             ("RECORDED", .left), ("CAUSE", .left), ("FEATURE", .left), ("METER", .left),
             ("PERIOD", .left), ("VALUE", .right), ("LIMIT", .right), ("OVERAGE", .right),
             ("REQUEST", .left),
         ])
-        let next = try await pages.read(client) { (data) throws(ClientFailure) in
-            if connection.json { Terminal.result(json: data) }
-            let page = try client.document(data)
-            for item in page["items"]?.elements ?? [] { table.add(Self.cells(item)) }
-            return page["next"]?.text
-        }
+        let next = try await pages.readItems(client, connection) { table.add(Self.cells($0)) }
         if connection.json { return }
-        if table.isEmpty { return Terminal.message("\(customer) has no adjustments") }
-        Terminal.result(table.text)
-        if let next { Terminal.message("more: --cursor \(next), or --all") }
+        table.show(orSay: "\(customer) has no adjustments", next: next)
     }
 
     private static func cells(_ item: Document) -> [String] {

@@ -2,6 +2,21 @@ import ArgumentParser
 import Foundation
 import MeteringModel
 
+/// Which product of whom, and why: the same for taking it away and giving it back.
+struct ProductOptions: ParsableArguments {
+    @Argument(help: "The customer.") var customer: String
+    @Option(help: "The product.") var product: String
+    @OptionGroup var change: ChangeOptions
+    @OptionGroup var connection: ConnectionOptions
+
+    func perform(_ client: APIClient, _ action: String) async throws(ClientFailure) {
+        let body = Document.object(["account_id": .string(customer), "product": .string(product)])
+        let data = try await client.change(
+            .post, ["v1", "entitlements", action], change, body: body)
+        try show(data, client, connection)
+    }
+}
+
 struct RevokeCommand: ClientCommand {
     static let configuration = CommandConfiguration(
         commandName: "revoke",
@@ -13,16 +28,12 @@ struct RevokeCommand: ClientCommand {
             \(CommandExit.help)
             """)
 
-    @Argument(help: "The customer.") var customer: String
-    @Option(help: "The product.") var product: String
-    @OptionGroup var change: ChangeOptions
-    @OptionGroup var connection: ConnectionOptions
+    @OptionGroup var options: ProductOptions
+
+    var connection: ConnectionOptions { options.connection }
 
     func perform(_ client: APIClient) async throws(ClientFailure) {
-        let body = Document.object(["account_id": .string(customer), "product": .string(product)])
-        let data = try await client.change(
-            .post, ["v1", "entitlements", "revoke"], change, body: body)
-        try show(data, client, connection)
+        try await options.perform(client, "revoke")
     }
 }
 
@@ -37,16 +48,12 @@ struct ReinstateCommand: ClientCommand {
             \(CommandExit.help)
             """)
 
-    @Argument(help: "The customer.") var customer: String
-    @Option(help: "The product.") var product: String
-    @OptionGroup var change: ChangeOptions
-    @OptionGroup var connection: ConnectionOptions
+    @OptionGroup var options: ProductOptions
+
+    var connection: ConnectionOptions { options.connection }
 
     func perform(_ client: APIClient) async throws(ClientFailure) {
-        let body = Document.object(["account_id": .string(customer), "product": .string(product)])
-        let data = try await client.change(
-            .post, ["v1", "entitlements", "reinstate"], change, body: body)
-        try show(data, client, connection)
+        try await options.perform(client, "reinstate")
     }
 }
 
@@ -135,15 +142,8 @@ struct SeatsCommand: ParsableCommand {
             let pages = PageReader(
                 path: ["v1", "customers", customer, "seats", feature], query: [], limit: 1_000,
                 cursor: nil, readsAll: true)
-            _ = try await pages.read(client) { (data) throws(ClientFailure) in
-                if connection.json { Terminal.result(json: data) }
-                let page = try client.document(data)
-                if !connection.json {
-                    for item in page["items"]?.elements ?? [] {
-                        Terminal.result(TextTable.printable(item.canonicalText))
-                    }
-                }
-                return page["next"]?.text
+            _ = try await pages.readItems(client, connection) {
+                Terminal.result(TextTable.printable($0.canonicalText))
             }
         }
     }

@@ -30,15 +30,7 @@ struct GetCommand: ClientCommand {
             valueName: "time"))
     var at: String?
 
-    @Option(help: "Rows of a page (1 … 1000).")
-    var limit = 100
-
-    @Option(help: "Go on after the page whose answer named this cursor.")
-    var cursor: String?
-
-    @Flag(help: "Every page, not only the first.")
-    var all = false
-
+    @OptionGroup var page: PageOptions
     @OptionGroup var connection: ConnectionOptions
 
     func perform(_ client: APIClient) async throws(ClientFailure) {
@@ -51,17 +43,9 @@ struct GetCommand: ClientCommand {
             return Terminal.result(TextTable.printable(try client.document(data)))
         }
         if let customer { query.append(("customer", customer)) }
-        let pages = PageReader(
-            path: ["v1", kind.rawValue], query: query, limit: limit, cursor: cursor, readsAll: all)
-        let next = try await pages.read(client) { (data) throws(ClientFailure) in
-            if connection.json { Terminal.result(json: data) }
-            let page = try client.document(data)
-            if !connection.json {
-                for item in page["items"]?.elements ?? [] {
-                    Terminal.result(TextTable.printable(item.canonicalText))
-                }
-            }
-            return page["next"]?.text
+        let pages = page.reader(["v1", kind.rawValue], query)
+        let next = try await pages.readItems(client, connection) {
+            Terminal.result(TextTable.printable($0.canonicalText))
         }
         if let next, !connection.json { Terminal.message("more: --cursor \(next), or --all") }
     }
@@ -79,19 +63,14 @@ struct PutCommand: ClientCommand {
             \(CommandExit.help)
             """)
 
-    @Argument(help: "products, meters, features, plans, add-ons, customers, subscriptions, …")
-    var kind: RecordName
-
-    @Argument(help: "The record's id.")
-    var id: String
-
+    @OptionGroup var record: RecordArguments
     @OptionGroup var input: DocumentOptions
     @OptionGroup var change: ChangeOptions
     @OptionGroup var connection: ConnectionOptions
 
     func perform(_ client: APIClient) async throws(ClientFailure) {
         let body = try input.read()
-        let data = try await client.change(.put, ["v1", kind.rawValue, id], change, body: body)
+        let data = try await client.change(.put, record.path, change, body: body)
         try show(data, client, connection)
     }
 }
@@ -109,19 +88,14 @@ struct ChangeCommand: ClientCommand {
             \(CommandExit.help)
             """)
 
-    @Argument(help: "products, meters, features, plans, add-ons, customers, subscriptions, …")
-    var kind: RecordName
-
-    @Argument(help: "The record's id.")
-    var id: String
-
+    @OptionGroup var record: RecordArguments
     @OptionGroup var input: DocumentOptions
     @OptionGroup var change: ChangeOptions
     @OptionGroup var connection: ConnectionOptions
 
     func perform(_ client: APIClient) async throws(ClientFailure) {
         let body = try input.read()
-        let data = try await client.change(.patch, ["v1", kind.rawValue, id], change, body: body)
+        let data = try await client.change(.patch, record.path, change, body: body)
         try show(data, client, connection)
     }
 }
@@ -137,19 +111,25 @@ struct DeleteCommand: ClientCommand {
             \(CommandExit.help)
             """)
 
+    @OptionGroup var record: RecordArguments
+    @OptionGroup var change: ChangeOptions
+    @OptionGroup var connection: ConnectionOptions
+
+    func perform(_ client: APIClient) async throws(ClientFailure) {
+        let data = try await client.change(.delete, record.path, change)
+        try show(data, client, connection)
+    }
+}
+
+/// The record that a command is about.
+struct RecordArguments: ParsableArguments {
     @Argument(help: "products, meters, features, plans, add-ons, customers, subscriptions, …")
     var kind: RecordName
 
     @Argument(help: "The record's id.")
     var id: String
 
-    @OptionGroup var change: ChangeOptions
-    @OptionGroup var connection: ConnectionOptions
-
-    func perform(_ client: APIClient) async throws(ClientFailure) {
-        let data = try await client.change(.delete, ["v1", kind.rawValue, id], change)
-        try show(data, client, connection)
-    }
+    var path: [String] { ["v1", kind.rawValue, id] }
 }
 
 /// The document to send.

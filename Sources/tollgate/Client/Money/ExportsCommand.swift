@@ -37,43 +37,28 @@ extension ExportsCommand.StripeEvents {
 
         @Option(help: "Only those in this state.") var state: State?
         @Option(help: "Only this one's.") var customer: String?
-        @Option(help: "Rows of a page (1 … 1000).") var limit = 100
-        @Option(help: "Go on after the page whose answer named this cursor.") var cursor: String?
-        @Flag(help: "Every page, not only the first.") var all = false
+        @OptionGroup var page: PageOptions
         @OptionGroup var connection: ConnectionOptions
 
         func perform(_ client: APIClient) async throws(ClientFailure) {
             var query: [(name: String, value: String)] = []
             if let state { query.append(("state", state.rawValue)) }
             if let customer { query.append(("customer", customer)) }
-            let pages = PageReader(
-                path: ["v1", "exports", "stripe"], query: query, limit: limit, cursor: cursor,
-                readsAll: all)
+            let pages = page.reader(["v1", "exports", "stripe"], query)
             var table = TextTable([
                 ("IDENTIFIER", .left), ("CUSTOMER", .left), ("METER", .left), ("WINDOW", .left),
                 ("VALUE", .right), ("STATE", .left), ("ANSWER", .left),
             ])
-            let next = try await pages.read(client) { (data) throws(ClientFailure) in
-                if connection.json { Terminal.result(json: data) }
-                let page = try client.document(data)
-                for item in page["items"]?.elements ?? [] {
-                    func text(_ name: String) -> String { item[name]?.text ?? "" }
-                    table.add([
-                        text("identifier"), text("customer"), text("meter"),
-                        item["window"]?["start"]?.text ?? "",
-                        TextTable.grouped(item["value"]?.digits ?? ""), text("state"),
-                        text("answer"),
-                    ])
-                }
-                return page["next"]?.text
+            let next = try await pages.readItems(client, connection) { item in
+                func text(_ name: String) -> String { item[name]?.text ?? "" }
+                table.add([
+                    text("identifier"), text("customer"), text("meter"),
+                    item["window"]?["start"]?.text ?? "",
+                    TextTable.grouped(item["value"]?.digits ?? ""), text("state"), text("answer"),
+                ])
             }
             if connection.json { return }
-            if table.isEmpty {
-                Terminal.message("no meter events")
-            } else {
-                Terminal.result(table.text)
-            }
-            if let next { Terminal.message("more: --cursor \(next), or --all") }
+            table.show(orSay: "no meter events", next: next)
         }
     }
 
@@ -94,20 +79,15 @@ extension ExportsCommand.StripeEvents {
             var table = TextTable([
                 ("CUSTOMER", .left), ("METER", .left), ("MONTH FROM", .left), ("UNITS", .right),
             ])
-            _ = try await pages.read(client) { (data) throws(ClientFailure) in
-                if connection.json { Terminal.result(json: data) }
-                let page = try client.document(data)
-                for item in page["items"]?.elements ?? [] {
-                    func text(_ name: String) -> String { item[name]?.text ?? "" }
-                    table.add([
-                        text("customer"), text("meter"), text("month_start"),
-                        TextTable.grouped(item["units"]?.digits ?? ""),
-                    ])
-                }
-                return page["next"]?.text
+            let next = try await pages.readItems(client, connection) { item in
+                func text(_ name: String) -> String { item[name]?.text ?? "" }
+                table.add([
+                    text("customer"), text("meter"), text("month_start"),
+                    TextTable.grouped(item["units"]?.digits ?? ""),
+                ])
             }
             if connection.json { return }
-            if table.isEmpty { Terminal.message("no credits") } else { Terminal.result(table.text) }
+            table.show(orSay: "no credits", next: next)
         }
     }
 

@@ -75,17 +75,12 @@ struct StatementCommand: ClientCommand {
             ("TIME", .left), ("SUBJECT", .left), ("VALUE", .right), ("SOURCE", .left),
             ("ID", .left), ("VOIDED BY", .left),
         ])
-        _ = try await pages.read(client) { (data) throws(ClientFailure) in
-            if connection.json { Terminal.result(json: data) }
-            let page = try client.document(data)
-            for event in page["items"]?.elements ?? [] {
-                table.add([
-                    event["time"]?.text ?? "", event["subject"]?.text ?? "",
-                    TextTable.grouped(event["value"]?.digits ?? ""), event["source"]?.text ?? "",
-                    event["id"]?.text ?? "", event["voided_by"]?.text ?? "",
-                ])
-            }
-            return page["next"]?.text
+        _ = try await pages.readItems(client, connection) { event in
+            table.add([
+                event["time"]?.text ?? "", event["subject"]?.text ?? "",
+                TextTable.grouped(event["value"]?.digits ?? ""), event["source"]?.text ?? "",
+                event["id"]?.text ?? "", event["voided_by"]?.text ?? "",
+            ])
         }
         if connection.json { return }
         Terminal.result("\n\(id): " + (table.isEmpty ? "no events" : "events\n" + table.text))

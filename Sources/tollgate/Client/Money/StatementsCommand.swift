@@ -25,15 +25,7 @@ struct StatementsCommand: ClientCommand {
     @Option(help: "Only this one's, open ones too.")
     var customer: String?
 
-    @Option(help: "Rows of a page (1 … 1000).")
-    var limit = 100
-
-    @Option(help: "Go on after the page whose answer named this cursor.")
-    var cursor: String?
-
-    @Flag(help: "Every page, not only the first.")
-    var all = false
-
+    @OptionGroup var page: PageOptions
     @OptionGroup var connection: ConnectionOptions
 
     func validate() throws {
@@ -47,21 +39,14 @@ struct StatementsCommand: ClientCommand {
         if let period { query.append(("month", period)) }
         if let state { query.append(("state", state.rawValue)) }
         let path = customer.map { ["v1", "customers", $0, "statements"] } ?? ["v1", "statements"]
-        let pages = PageReader(
-            path: path, query: query, limit: limit, cursor: cursor, readsAll: all)
+        let pages = page.reader(path, query)
         var table = TextTable([
             ("CUSTOMER", .left), ("MONTH", .left), ("STATE", .left), ("LINES", .right),
             ("AMOUNT", .right), ("", .left), ("CLOSED", .left), ("BY", .left),
         ])
-        let next = try await pages.read(client) { (data) throws(ClientFailure) in
-            if connection.json { Terminal.result(json: data) }
-            let page = try client.document(data)
-            for item in page["items"]?.elements ?? [] { Self.add(item, to: &table) }
-            return page["next"]?.text
-        }
+        let next = try await pages.readItems(client, connection) { Self.add($0, to: &table) }
         if connection.json { return }
-        if table.isEmpty { Terminal.message("no statements") } else { Terminal.result(table.text) }
-        if let next { Terminal.message("more: --cursor \(next), or --all") }
+        table.show(orSay: "no statements", next: next)
     }
 
     /// A row for each currency.

@@ -62,9 +62,7 @@ struct SignalsCommand: ParsableCommand {
                 Terminal.message("the server is still looking through its customers")
             }
             if connection.json { return }
-            if table.isEmpty { return Terminal.message("nothing to tell") }
-            Terminal.result(table.text)
-            if let next { Terminal.message("more: --cursor \(next), or --all") }
+            table.show(orSay: "nothing to tell", next: next)
         }
 
         private static func cells(_ item: Document) -> [String] {

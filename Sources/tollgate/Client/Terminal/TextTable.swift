@@ -31,6 +31,15 @@ struct TextTable: Sendable {
         }.joined(separator: "\n")
     }
 
+    /// Prints a list for people.
+    /// - Parameters:
+    ///   - nothing: said instead of a table without rows.
+    ///   - next: the cursor to go on from.
+    func show(orSay nothing: String, next: String?) {
+        if isEmpty { Terminal.message(nothing) } else { Terminal.result(text) }
+        if let next { Terminal.message("more: --cursor \(next), or --all") }
+    }
+
     /// `1234567.25` as `1,234,567.25`; text that is not a plain number stays as it is.
     static func grouped(_ number: String) -> String {
         let isNegative = number.hasPrefix("-")
