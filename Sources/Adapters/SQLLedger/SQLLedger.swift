@@ -23,6 +23,7 @@ package final class SQLLedger: Sendable {
     }
 
     private let path: String
+    private let options: Options
     private let writer: Monitor<LedgerWriter?>
     private let readers: SQLReaders
 
@@ -32,6 +33,7 @@ package final class SQLLedger: Sendable {
     ///   version wrote it, `.corrupt`, `.full` or `.unavailable` as the file system has it.
     package init(path: String, options: Options = Options()) throws(LedgerError) {
         self.path = path
+        self.options = options
         do {
             if options.isReadOnly {
                 writer = Monitor(nil)
@@ -39,6 +41,19 @@ package final class SQLLedger: Sendable {
                 writer = Monitor(try Self.openWriter(path, options))
             }
             readers = try SQLReaders(count: options.readConnections) { () throws(SQLError) in
+                try Self.openReader(path, options)
+            }
+        } catch {
+            throw LedgerError(error)
+        }
+    }
+
+    /// A reader of the same file with one connection of its own.
+    init(readingAlong other: SQLLedger) throws(LedgerError) {
+        (path, options) = (other.path, other.options)
+        writer = Monitor(nil)
+        do {
+            readers = try SQLReaders(count: 1) { [path, options] () throws(SQLError) in
                 try Self.openReader(path, options)
             }
         } catch {

@@ -41,6 +41,13 @@ package final class SQLConnection {
     /// Bound of the statement cache; the texts are constants, so it is never reached.
     private static let statementCountMax = 256
 
+    /// Once, before the first connection: SQLite counts no allocations, which it does under a lock
+    /// of the whole process. Nobody reads these counts.
+    private static let prepareLibrary: Void = {
+        // Refused, to no harm, when somebody else has used SQLite before.
+        _ = tollgate_sqlite3_without_statistics()
+    }()
+
     private var handle: OpaquePointer?
     private var statements: [String: SQLStatement] = [:]
 
@@ -48,6 +55,7 @@ package final class SQLConnection {
     package init(path: String, options: Options) throws(SQLError) {
         let access =
             options.isReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+        Self.prepareLibrary
         // SAFETY: `handle` outlives the call; SQLite sets it even when opening fails, and it is
         // closed then as well, by `deinit`.
         let result = unsafe sqlite3_open_v2(path, &handle, access | SQLITE_OPEN_NOMUTEX, nil)
@@ -198,6 +206,17 @@ package final class SQLConnection {
     ) throws(SQLError) -> Result {
         try transaction(mode, mapping: { $0 }, body)
     }
+
+    /// Reads from now on what is committed now, until `letGoOfState`. For connections that only read.
+    package func holdState() throws(SQLError) {
+        letGoOfState()
+        try statement(TransactionMode.deferred.rawValue).run()
+        // A deferred transaction sees the state of its first read.
+        _ = try integer("SELECT count(*) FROM sqlite_schema")
+    }
+
+    /// Reads again what is committed at the time of each read.
+    package func letGoOfState() { rollBack() }
 
     /// Runs `body`, whose commits are on the disk before they return, on a connection whose other
     /// commits are not (`.normal`). Call it outside a transaction.
