@@ -127,7 +127,7 @@ extension MeteringHarness {
         defer { ledger.close() }
         var rows: Set<String> = []
         for window in RollupWindow.allCases {
-            try ledger.allRollups(window) { customer, meter, _, row in
+            try ledger.rollups(window, of: ""..."~") { customer, meter, _, row in
                 rows.insert(
                     "\(window) \(customer) \(meter) \(row.start.rfc3339()) \(row.dimensions) "
                         + "\(row.state.count) \(row.state.value)")

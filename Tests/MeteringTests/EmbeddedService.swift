@@ -66,9 +66,8 @@ final class EmbeddedService: Sendable {
         reports = UsageReports(
             queries: ledger, catalog: current,
             reconciler: Reconciler(
-                pipeline: pipeline, replay: JournalReplay(journal), queries: ledger,
-                catalog: current,
-                settings: settings, shared: nil, logger: logger,
+                pipeline: pipeline, replay: JournalReplay(journal), ledger: ledger,
+                catalog: current, settings: settings, shared: nil, clock: wall,
                 counterReading: { gate.settledUsage(customer: $0, feature: $1, period: $2) }),
             clock: wall,
             nearLimit: { over, filter, limit, cursor throws(QueryError) in

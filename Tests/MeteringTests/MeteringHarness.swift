@@ -78,8 +78,8 @@ final class MeteringHarness: Sendable {
         reports = UsageReports(
             queries: ledger, catalog: catalog,
             reconciler: Reconciler(
-                pipeline: pipeline, replay: replay, queries: ledger, catalog: catalog,
-                settings: settings, shared: nil, logger: logger,
+                pipeline: pipeline, replay: replay, ledger: ledger, catalog: catalog,
+                settings: settings, shared: nil, clock: wall,
                 counterReading: { _, _, _ in nil }),
             clock: wall, nearLimit: { _, _, _, _ throws(QueryError) in ([], nil) },
             completeTo: { pipeline.completeTo })

@@ -16,6 +16,7 @@ enum LedgerSchema {
             monthRollups,
             [crossingChanges, pastReachedAndResolved],
             CorrectionSchema.migration,
+            rollupsComparedByValue,
         ])
 }
 

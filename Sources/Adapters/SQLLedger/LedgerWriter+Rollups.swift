@@ -8,13 +8,13 @@ extension LedgerWriter {
     func addRollups(_ deltas: [RollupDelta]) throws(LedgerError) {
         var refused: MeterKey?
         do {
-            let sum = try connection.statement(addSum)
+            var sum = RollupBinder(try connection.statement(addSum))
             let find = try connection.statement(find)
             let replace = try connection.statement(replace)
             for delta in deltas {
                 let isDone =
                     delta.aggregation.mergesBySum && delta.delta.count > 0
-                    ? try add(delta, sum) : try merge(delta, find, replace)
+                    ? try add(delta, &sum) : try merge(delta, find, replace)
                 if isDone { continue }
                 refused = delta.meter
                 break
@@ -64,12 +64,11 @@ extension LedgerWriter {
     }
 
     /// - Returns: false when the row has another aggregation.
-    private func add(_ delta: RollupDelta, _ statement: SQLStatement) throws(SQLError) -> Bool {
-        try statement.bind(key: delta)
-        try statement.bind(delta.aggregation.rawValue, at: 6)
-        try statement.bind(delta.delta.count, at: 7)
-        try statement.bind(delta.delta.value, at: 8)
-        try statement.run()
+    private func add(_ delta: RollupDelta, _ sum: inout RollupBinder) throws(SQLError) -> Bool {
+        try sum.bind(delta)
+        try sum.statement.bind(delta.delta.count, at: 7)
+        try sum.statement.bind(delta.delta.value, at: 8)
+        try sum.statement.run()
         return connection.changedRows == 1
     }
 
@@ -95,6 +94,27 @@ extension LedgerWriter {
         try replace.bind(state: state, from: 7)
         try replace.run()
         return true
+    }
+}
+
+/// Binds parameters 1 to 6 of one row after the other. A parameter keeps its value over executions,
+/// so only what is another one is bound: few, as rows come in the order of their keys.
+private struct RollupBinder {
+    let statement: SQLStatement
+    private var last: RollupDelta?
+
+    init(_ statement: SQLStatement) { self.statement = statement }
+
+    mutating func bind(_ row: RollupDelta) throws(SQLError) {
+        if last?.window != row.window { try statement.bind(row.window.rawValue, at: 1) }
+        if last?.start != row.start { try statement.bind(row.start.microseconds, at: 2) }
+        if last?.customer != row.customer { try statement.bind(row.customer.rawValue, at: 3) }
+        if last?.meter != row.meter { try statement.bind(row.meter.rawValue, at: 4) }
+        try statement.bind(row.dimensions, at: 5)
+        if last?.aggregation != row.aggregation {
+            try statement.bind(row.aggregation.rawValue, at: 6)
+        }
+        last = row
     }
 }
 

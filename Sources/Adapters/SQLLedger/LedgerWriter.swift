@@ -33,26 +33,34 @@ struct LedgerWriter {
         }
     }
 
-    /// One transaction with a savepoint per batch. A batch refused by what it says (fenced,
-    /// overflow) is undone alone; when the database itself fails, everything is.
+    /// One transaction. A batch refused by what it says (fenced, overflow) undoes all of it, and it
+    /// is made again without that batch; when the database itself fails, nothing is committed.
+    ///
+    /// Refusals are rare. A savepoint per batch would undo one alone, but has SQLite copy every page
+    /// that a batch touches first.
     func commitAll(
         _ batches: [LedgerBatch], score: (Int, UsageChange) -> [Crossing]
     ) throws(LedgerError) -> [Result<LedgerCommit, LedgerError>] {
-        try connection.transaction(mapping: { LedgerError($0) }) { () throws(LedgerError) in
-            var results: [Result<LedgerCommit, LedgerError>] = []
-            results.reserveCapacity(batches.count)
-            for (index, batch) in batches.enumerated() {
-                do throws(LedgerError) {
-                    let done = try connection.savepoint(mapping: { LedgerError($0) }) {
-                        () throws(LedgerError) in try write(batch) { score(index, $0) }
+        var results: [Result<LedgerCommit, LedgerError>?] = batches.map { _ in nil }
+        while true {
+            var refused: Int?
+            do throws(LedgerError) {
+                try connection.transaction(mapping: { LedgerError($0) }) {
+                    () throws(LedgerError) in
+                    for (index, batch) in batches.enumerated() {
+                        if case .failure = results[index] { continue }
+                        refused = index
+                        results[index] = .success(try write(batch) { score(index, $0) })
                     }
-                    results.append(.success(done))
-                } catch {
-                    guard error.code == .fenced || error.code == .overflow else { throw error }
-                    results.append(.failure(error))
+                    refused = nil
                 }
+                return results.compactMap { $0 }
+            } catch {
+                guard let refused, error.code == .fenced || error.code == .overflow else {
+                    throw error
+                }
+                results[refused] = .failure(error)
             }
-            return results
         }
     }
 

@@ -90,18 +90,18 @@ extension SQLLedger: LedgerQueries {
         }
     }
 
-    package func allRollups(
-        _ window: RollupWindow, _ body: (CustomerID, MeterKey, Aggregation, StoredRollup) -> Void
+    package func rollups(
+        _ window: RollupWindow, of customers: ClosedRange<CustomerID>,
+        _ body: (CustomerID, MeterKey, Aggregation, StoredRollup) -> Void
     ) throws(LedgerError) {
         try store.read { (connection) throws(SQLError) in
-            let query = try connection.statement(
-                """
-                SELECT window_start, dimensions, count, value, ordered_at, distinct_members,
-                    customer, meter, aggregation
-                FROM rollups WHERE rollup_window = $1 ORDER BY window_start
-                """)
+            let query = try connection.statement(rollupsOfCustomersText)
             defer { query.reset() }
             try query.bind(window.rawValue, at: 1)
+            try query.bind(Timestamp.distantPast.microseconds, at: 2)
+            try query.bind(Timestamp.distantFuture.microseconds, at: 3)
+            try query.bind(customers.lowerBound.rawValue, at: 4)
+            try query.bind(customers.upperBound.rawValue, at: 5)
             while try query.step() {
                 body(
                     CustomerID(query.string(at: 6)), MeterKey(query.string(at: 7)),
@@ -179,6 +179,15 @@ private let rollupsText = """
     WHERE rollups.rollup_window = $1 AND rollups.window_start = starts.window_start
         AND customer = $4 AND meter = $5
     ORDER BY rollups.window_start, dimensions
+    """
+
+private let rollupsOfCustomersText = """
+    \(rollupStartsClause)
+    SELECT rollups.window_start, dimensions, count, value, ordered_at, distinct_members,
+        customer, meter, aggregation
+    FROM starts CROSS JOIN rollups
+    WHERE rollups.rollup_window = $1 AND rollups.window_start = starts.window_start
+        AND customer BETWEEN $4 AND $5
     """
 
 /// In the order of the recursion, which ends when enough starts are found.

@@ -17,6 +17,7 @@ package final class SQLLedger: Sendable {
         package init() {}
     }
 
+    private let file: SQLiteFile
     let store: SQLiteStore<LedgerError>
 
     /// Opens the ledger, makes or migrates its tables, and takes the exclusive lock
@@ -33,6 +34,16 @@ package final class SQLLedger: Sendable {
         file.checkpointPages = 16_000
         file.databaseBytesMax = options.databaseBytesMax
         file.isReadOnly = options.isReadOnly
+        self.file = file
+        store = try SQLiteStore(file) { LedgerError($0) }
+    }
+
+    /// A reader of the same file with one connection of its own.
+    init(readingAlong other: SQLLedger) throws(LedgerError) {
+        var file = other.file
+        file.isReadOnly = true
+        file.readerCount = 1
+        self.file = file
         store = try SQLiteStore(file) { LedgerError($0) }
     }
 

@@ -12,9 +12,11 @@ package protocol LedgerQueries: CorrectionQueries {
     func rollups(_ query: RollupQuery) throws(LedgerError) -> [StoredRollup]
     /// The instants at which rollups start, ascending, at most `limit`.
     func rollupStarts(_ query: RollupQuery, limit: Int) throws(LedgerError) -> [Timestamp]
-    /// Every rollup of a window, in the order of time.
-    func allRollups(
-        _ window: RollupWindow, _ body: (CustomerID, MeterKey, Aggregation, StoredRollup) -> Void
+    /// Every rollup of a window and some customers, in the order of time. Costs a look-up for each
+    /// instant at which somebody's rollup starts.
+    func rollups(
+        _ window: RollupWindow, of customers: ClosedRange<CustomerID>,
+        _ body: (CustomerID, MeterKey, Aggregation, StoredRollup) -> Void
     ) throws(LedgerError)
     func rollupsKept() throws(LedgerError) -> RollupsKept
     /// When the earliest of the periods that end after `instant` began; lifetimes do not count.

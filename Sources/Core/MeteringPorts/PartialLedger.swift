@@ -40,8 +40,9 @@ extension PartialLedger {
         return Array(starts.prefix(limit))
     }
 
-    package func allRollups(
-        _ window: RollupWindow, _ body: (CustomerID, MeterKey, Aggregation, StoredRollup) -> Void
+    package func rollups(
+        _ window: RollupWindow, of customers: ClosedRange<CustomerID>,
+        _ body: (CustomerID, MeterKey, Aggregation, StoredRollup) -> Void
     ) throws(LedgerError) {}
 
     package func rollupsKept() throws(LedgerError) -> RollupsKept { RollupsKept() }

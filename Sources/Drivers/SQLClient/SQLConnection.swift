@@ -42,6 +42,13 @@ package final class SQLConnection {
     private static let statementCountMax = 256
 
     private let synchronous: Options.Synchronous
+    /// Once, before the first connection: SQLite counts no allocations, which it does under a lock
+    /// of the whole process. Nobody reads these counts.
+    private static let prepareLibrary: Void = {
+        // Refused, to no harm, when somebody else has used SQLite before.
+        _ = tollgate_sqlite3_without_statistics()
+    }()
+
     private var handle: OpaquePointer?
     private var statements: [String: SQLStatement] = [:]
 
@@ -50,6 +57,7 @@ package final class SQLConnection {
         synchronous = options.synchronous
         let access =
             options.isReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+        Self.prepareLibrary
         // SAFETY: `handle` outlives the call; SQLite sets it even when opening fails, and it is
         // closed then as well, by `deinit`.
         let result = unsafe sqlite3_open_v2(path, &handle, access | SQLITE_OPEN_NOMUTEX, nil)
@@ -200,6 +208,17 @@ package final class SQLConnection {
     ) throws(SQLError) -> Result {
         try transaction(mode, mapping: { $0 }, body)
     }
+
+    /// Reads from now on what is committed now, until `letGoOfState`. For connections that only read.
+    package func holdState() throws(SQLError) {
+        letGoOfState()
+        try statement(TransactionMode.deferred.rawValue).run()
+        // A deferred transaction sees the state of its first read.
+        _ = try integer("SELECT count(*) FROM sqlite_schema")
+    }
+
+    /// Reads again what is committed at the time of each read.
+    package func letGoOfState() { rollBack() }
 
     /// Runs `body`, whose commits are as durable as `level` says, whatever the connection's others
     /// are. Call it outside a transaction.

@@ -21,35 +21,30 @@ struct BatchBuilder {
         var batch = LedgerBatch(
             partition: source.partition, epoch: source.epoch, baseOffset: source.baseOffset,
             nextOffset: source.nextOffset, completeTo: source.completeTo)
-        var usage = UsageMerger()
-        var rollups = RowMerger<RollupKey>()
+        let cells = source.fold.cells
+        let places = BatchPlaces(cells, segments, dimensions)
+        var usage = UsageMerger(capacity: cells.count)
+        var rollups = RollupWindow.allCases.map { _ in RollupMerger(capacity: cells.count) }
         var late: [UsageKey: Adjustment] = [:]
-        let meters = segments.snapshot.meters
-        for cell in source.fold.cells {
-            let meter = meters[Int(cell.key.meter)].key
+        let snapshot = segments.snapshot
+        for cell in cells {
+            let meter = snapshot.meters[Int(cell.key.meter)].key
             let at = Timestamp(microseconds: cell.key.segmentStart)
-            let text = dimensions.text(cell.key.dimensions)
-            segments.snapshot.lineage(of: Int(cell.key.customer), at: at) { owner, segment in
-                for period in Segments.periods(of: owner, meter: Int(cell.key.meter), at: at) {
-                    let key = UsageKey(customer: owner.id, meter: meter, period: period)
-                    usage.merge(key, segment, cell, at)
+            let text = places.textRank(of: cell)
+            for level in places.levels(of: cell) {
+                for period in level.periods {
+                    let key = UsageKey(customer: level.owner.id, meter: meter, period: period)
+                    usage.merge(key, level, cell, at)
                     if cell.lateCount > 0 { note(cell, key, source.completeTo, &late) }
                 }
-                for window in RollupWindow.allCases {
-                    let start = Self.start(window, owner, segment, Int(cell.key.meter), at)
-                    let key = RollupKey(
-                        customer: owner.id, meter: meter, window: window, start: start,
-                        dimensions: text)
-                    rollups.merge(key, cell.state, cell.aggregation)
+                for (index, start) in level.starts.enumerated() {
+                    rollups[index].merge(cell, start: start, owner: level.ownerRank, text: text)
                 }
             }
         }
         batch.usage = usage.deltas
-        batch.rollups = rollups.rows.map {
-            RollupDelta(
-                customer: $0.key.customer, meter: $0.key.meter, window: $0.key.window,
-                start: $0.key.start, dimensions: $0.key.dimensions, aggregation: $0.aggregation,
-                delta: $0.state)
+        for (window, merger) in zip(RollupWindow.allCases, rollups) {
+            batch.rollups += merger.deltas(window, places, snapshot)
         }
         batch.dimensionSets = Self.newSets(of: source, dimensions)
         batch.adjustments = Array(late.values)
@@ -78,17 +73,6 @@ struct BatchBuilder {
         return Array(sets)
     }
 
-    private static func start(
-        _ window: RollupWindow, _ owner: CompiledCustomer, _ segment: EntitlementSegment,
-        _ meter: Int, _ at: Timestamp
-    ) -> Timestamp {
-        switch window {
-        case .hour: Segments.stretch(of: owner, segment, meter: meter, at: at).start
-        case .day: Segments.day(at, owner.zone).start
-        case .month: Segments.month(at, owner.zone).start
-        }
-    }
-
     /// Late usage of a period that is closed by now is listed, so that it can be billed apart.
     private func note(
         _ cell: FoldCell, _ key: UsageKey, _ completeTo: Timestamp,
@@ -100,54 +84,6 @@ struct BatchBuilder {
         entry.count += cell.lateCount
         entry.value += cell.lateValue
         late[key] = entry
-    }
-}
-
-/// Merges cells that fall on the same row and are scored by the same quotas.
-struct UsageMerger {
-    private struct Place: Hashable {
-        var key: UsageKey
-        /// Where the segment of entitlements begins that the events lie in.
-        var segmentStart: Timestamp
-    }
-
-    private var unsorted: [UsageDelta] = []
-    private var rows: Set<UsageKey> = []
-    private var hasSplitRow = false
-    private var indexes: [Place: Int] = [:]
-
-    mutating func merge(
-        _ key: UsageKey, _ segment: EntitlementSegment, _ cell: FoldCell, _ at: Timestamp
-    ) {
-        let place = Place(key: key, segmentStart: segment.start)
-        let isSplit = segment.start > key.period.start || segment.end < key.period.end
-        if let index = indexes[place] {
-            // Bounded by the batch's magnitude (see PartitionFold), so it cannot overflow.
-            unsorted[index].delta.merge(cell.state, cell.aggregation)
-            unsorted[index].admitted += cell.admitted
-            unsorted[index].admittedHere += cell.admittedHere
-        } else {
-            indexes[place] = unsorted.count
-            if isSplit, !rows.insert(key).inserted { hasSplitRow = true }
-            unsorted.append(
-                UsageDelta(
-                    key: key, aggregation: cell.aggregation, delta: cell.state,
-                    admitted: cell.admitted, admittedHere: cell.admittedHere, scoredAt: at))
-        }
-    }
-
-    /// Deltas of one row come in the order of time: what was used under the earlier terms had been
-    /// used when the later ones began.
-    var deltas: [UsageDelta] {
-        hasSplitRow ? unsorted.sorted { $0.scoredAt < $1.scoredAt } : unsorted
-    }
-
-    var admittedHere: [UsageKey: Int64] {
-        var units: [UsageKey: Int64] = [:]
-        for delta in unsorted where delta.admitted != 0 {
-            units[delta.key, default: 0] += delta.admittedHere
-        }
-        return units
     }
 }
 

@@ -34,7 +34,7 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
     private let state: Mutex<SharedState>
     /// Set before it starts.
     private var thread: Thread?
-    private let work = Mutex<[@Sendable (MeteringPipeline) -> Void]>([])
+    let work = Mutex<[@Sendable (MeteringPipeline) -> Void]>([])
 
     /// However long commits take, they are not further apart than this.
     private static let commitIntervalNanosecondsMax: UInt64 = 2_000_000_000
@@ -121,20 +121,6 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
         }
     }
 
-    /// Runs `body` on the pipeline's thread, between commits, with everything read committed.
-    package func betweenCommits<Answer: Sendable>(
-        _ body: @escaping @Sendable () -> Answer
-    ) async -> Answer {
-        await withCheckedContinuation { (done: CheckedContinuation<Answer, Never>) in
-            work.withLock {
-                $0.append { pipeline in
-                    pipeline.flushAll()
-                    done.resume(returning: body())
-                }
-            }
-        }
-    }
-
     /// Lends the identities that are remembered to `body`, which gives them back with nothing new
     /// among them. Does nothing when called from another thread than the pipeline's.
     func lendIdentities(_ body: (consuming DedupeIndex) -> DedupeIndex) {
@@ -215,15 +201,6 @@ package final class MeteringPipeline: PartitionAssignmentDelegate, @unchecked Se
             Thread.sleep(forTimeInterval: 0.25)
             return false
         }
-    }
-
-    private func runWork() {
-        let items = work.withLock { queue in
-            let items = queue
-            queue = []
-            return items
-        }
-        for item in items { item(self) }
     }
 
     private func readSome() -> Int {

@@ -57,7 +57,9 @@ struct RollupCheck {
             pair.magnitude = 0
             magnitudes[pair, default: []].insert(key.magnitude)
         }
-        try queries.allRollups(window) { customer, meter, _, rollup in
+        let customers = usage.map(\.key.customer)
+        guard let first = customers.min(), let last = customers.max() else { return (0, []) }
+        try queries.rollups(window, of: first...last) { customer, meter, _, rollup in
             let pair = Owned(customer: customer, meter: meter, magnitude: 0)
             guard let known = magnitudes[pair] else { return }
             let end = end(of: rollup.start, customer, window)

@@ -1,5 +1,6 @@
 import Entitlements
 import MeteringModel
+import MeteringPorts
 
 /// Where in time an event counts: its hour, its customer's day, and the periods of its customer's
 /// quotas and of those of every customer above it in the tree.
@@ -99,6 +100,14 @@ struct Segments {
             if counts, found == period { isCounted = true }
         }
         return isCounted
+    }
+
+    /// Whether the timeline keeps a row; one that it does not is left over from other terms.
+    static func isKept(_ key: UsageKey, _ snapshot: CatalogSnapshot) -> Bool {
+        guard let customer = snapshot.liveCustomer(key.customer),
+            let meter = snapshot.meterIndex(key.meter)
+        else { return false }
+        return counts(key.period, of: snapshot.customer(customer), meter: meter)
     }
 
     /// The period around `at` of every rule that the timeline has for the meter at any time, and

@@ -72,8 +72,8 @@ struct ServiceCore: Sendable {
         reports = UsageReports(
             queries: ledger, catalog: catalog,
             reconciler: Reconciler(
-                pipeline: pipeline, replay: log.replay, queries: ledger, catalog: catalog,
-                settings: settings, shared: stores.shared?.store, logger: logger,
+                pipeline: pipeline, replay: log.replay, ledger: ledger, catalog: catalog,
+                settings: settings, shared: stores.shared?.store, clock: clock,
                 counterReading: { gate.settledUsage(customer: $0, feature: $1, period: $2) }),
             clock: clock,
             nearLimit: { over, filter, limit, cursor throws(QueryError) in
