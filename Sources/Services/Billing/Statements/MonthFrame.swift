@@ -33,7 +33,7 @@ extension BillingSources {
                 try store.statement(customer.id, month.next)
             )
         }
-        let rules = own.map { rules($0, of: customer) } ?? customer.zone
+        let rules = own.map { self.rules($0, of: customer) } ?? customer.zone
         let usage = month.period(zone: rules)
         var frame = MonthFrame(month: month, zone: rules, period: usage, usage: usage)
         if let own {
