@@ -7,6 +7,28 @@ import Testing
 
 @Suite("Rollups over the years")
 struct RollupTests {
+    /// A check against a list of values would: it halved the rows per second.
+    @Test func aRowIsWrittenWithoutATableOfItsOwn() throws {
+        let fixture = try LedgerFixture()
+        let raw = try SQLConnection(
+            path: fixture.directory.file("ledger.db"),
+            options: .init(synchronous: .normal, isReadOnly: true))
+        defer { raw.close() }
+        let plan = try raw.statement(
+            """
+            EXPLAIN INSERT INTO rollups (rollup_window, window_start, customer, meter, dimensions,
+                aggregation, count, value)
+            VALUES ('hour', 0, 'c', 'm', '{}', 'sum', 1, 1)
+            ON CONFLICT (rollup_window, window_start, customer, meter, dimensions) DO UPDATE SET
+                count = rollups.count + excluded.count
+            """)
+        defer { plan.reset() }
+        var steps: Set<String> = []
+        while try plan.step() { steps.insert(plan.string(at: 1)) }
+        #expect(steps.contains("IdxInsert"))
+        #expect(!steps.contains("OpenEphemeral"))
+    }
+
     private func query(_ window: RollupWindow) -> RollupQuery {
         RollupQuery(
             customer: "acme", meter: "tokens", window: window, from: .distantPast,

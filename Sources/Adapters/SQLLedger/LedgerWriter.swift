@@ -36,8 +36,8 @@ struct LedgerWriter {
     /// One transaction. A batch refused by what it says (fenced, overflow) undoes all of it, and it
     /// is made again without that batch; when the database itself fails, nothing is committed.
     ///
-    /// Refusals are rare. A savepoint per batch would undo one alone, but has SQLite copy every page
-    /// that a batch touches first.
+    /// Refusals are rare. A savepoint per batch would undo one alone, but has SQLite copy every
+    /// page that a batch touches first.
     func commitAll(
         _ batches: [LedgerBatch], score: (Int, UsageChange) -> [Crossing]
     ) throws(LedgerError) -> [Result<LedgerCommit, LedgerError>] {

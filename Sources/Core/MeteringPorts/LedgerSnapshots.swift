@@ -6,8 +6,8 @@ package protocol LedgerSnapshots: LedgerQueries {
 
 /// Queries that agree with each other, whatever is committed meanwhile.
 ///
-/// What is committed while a state is held has to be kept beside it: hold one for a reading, not for
-/// a visit. Used by one thread at a time, and no query from inside of another one.
+/// What is committed while a state is held has to be kept beside it: hold one for a reading, not
+/// for a visit. Used by one thread at a time, and no query from inside of another one.
 package protocol LedgerSnapshot: AnyObject, Sendable {
     /// As of the last `hold`; as of each query while nothing is held.
     var queries: any LedgerQueries { get }

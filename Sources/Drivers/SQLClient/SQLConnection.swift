@@ -209,7 +209,8 @@ package final class SQLConnection {
         try transaction(mode, mapping: { $0 }, body)
     }
 
-    /// Reads from now on what is committed now, until `letGoOfState`. For connections that only read.
+    /// Reads from now on what is committed now, until `letGoOfState`. For connections that only
+    /// read.
     package func holdState() throws(SQLError) {
         letGoOfState()
         try statement(TransactionMode.deferred.rawValue).run()

@@ -3,8 +3,8 @@ import MeteringModel
 import MeteringPorts
 import UsageAggregation
 
-/// Where the cells of a batch count: for each, its customer and everybody above it, with the periods
-/// and the starts of rollups there.
+/// Where the cells of a batch count: for each, its customer and everybody above it, with the
+/// periods and the starts of rollups there.
 ///
 /// Calendars and trees are asked once for every customer, meter and stretch of time, however many
 /// sets of dimension values there are. Ids and texts become ranks in the order of their bytes, so

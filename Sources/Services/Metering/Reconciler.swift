@@ -8,9 +8,9 @@ import Synchronization
 ///
 /// Reads only, and metering goes on meanwhile: it stands still for microseconds at a time, while a
 /// state of the ledger is taken. A state is held for as long as all usage rows and month rollups
-/// take to be read (1), or one page's rollups (2); the write-ahead log grows by what is committed in
-/// that time.
-/// 1. Usage rows and totals of one state are read, to be held against the log up to its place there.
+/// take to be read (1), or one page's rollups (2); the write-ahead log grows by what is committed
+/// in that time.
+/// 1. Usage rows and totals of one state are read, to be held against the log up to its positions.
 /// 2. Rows are held against rollups and counters (`RowCheck`), and against the shared store
 ///    (`SharedCheck`), each in a later state: nothing has to be the same from one to the next.
 /// 3. The log is recounted up to the state of 1.

@@ -5,8 +5,8 @@ import MeteringPorts
 /// Holds usage rows against what else is made of the same events: their rollups, and this process's
 /// counters. Page by page, each in a state of the ledger of its own, so that none is held for long.
 ///
-/// The pipeline stands still only while a page's state is taken and its counters are read, both from
-/// memory; rows and rollups are read from that state afterwards.
+/// The pipeline stands still only while a page's state is taken and its counters are read, both
+/// from memory; rows and rollups are read from that state afterwards.
 struct RowCheck: Sendable {
     let pipeline: MeteringPipeline
     let snapshot: any LedgerSnapshot

@@ -4,8 +4,8 @@ import MeteringPorts
 
 /// Holds the counters of the shared store against the ledger while both go on.
 ///
-/// The store follows the ledger by a moment. So a counter is right when it holds what the ledger held
-/// at some time of the looking: anything between the least and the most that was read there. What
+/// The store follows the ledger by a moment. So a counter is right when it holds what the ledger
+/// held at some time of the looking: anything between the least and the most that was read there. What
 /// stands outside of that for every look is a drift; one that is smaller than what a busy row gains
 /// meanwhile shows once the row is quieter.
 struct SharedCheck {
