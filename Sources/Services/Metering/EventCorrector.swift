@@ -52,6 +52,7 @@ package final class EventCorrector: EventCorrecting {
     /// How often, and how many times, the ledger is looked at for a correction.
     private static let lookInterval = Duration.milliseconds(20)
     private static let looksMax = 500
+    private static let pendingLookMax = 1_000
 
     package init(_ parts: Parts, settings: MeteringSettings) {
         self.parts = parts
@@ -165,16 +166,26 @@ package final class EventCorrector: EventCorrecting {
         }
     }
 
+    /// Waits for the correction, and for the rows of max, min, latest and unique, which are made anew
+    /// after it. Should that take longer, the correction stands all the same, and the rows follow.
     private func awaitLedger(
         _ id: String
     ) async throws(ControlProblem) -> CorrectionRecord? {
+        var found: CorrectionRecord?
         for _ in 0..<Self.looksMax {
-            let record = try ledger { () throws(LedgerError) in try parts.queries.correction(id) }
-            if let record { return record }
+            if found == nil {
+                found = try ledger { () throws(LedgerError) in try parts.queries.correction(id) }
+            }
+            if let found {
+                let pending = try ledger { () throws(LedgerError) in
+                    try parts.queries.pendingCorrections(limit: Self.pendingLookMax)
+                }
+                if !pending.contains(where: { $0.id == id }) { return found }
+            }
             try? await Task.sleep(for: Self.lookInterval)
-            if Task.isCancelled { return nil }
+            if Task.isCancelled { break }
         }
-        return nil
+        return found
     }
 
     private func note(
