@@ -65,6 +65,19 @@ import Testing
         }
     }
 
+    /// A month that is closed for everybody stays closed.
+    @Test func aCustomerInTheBodyClosesNobodysMonth() async throws {
+        try await Harness.run { server in
+            let reply = try await server.send(
+                "POST", "/v1/billing/months/2026-10/close",
+                #"{"customer":"acme","reason":"invoices go out"}"#,
+                headers: [("Content-Type", "application/json")])
+            #expect(reply.status == 400)
+            #expect(reply.code == "unknown_member")
+            #expect(server.billing.commands.withLock { $0.isEmpty })
+        }
+    }
+
     @Test func problemsKeepTheirCodes() async throws {
         try await Harness.run { server in
             server.billing.failure.withLock {

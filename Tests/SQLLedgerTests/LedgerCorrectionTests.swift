@@ -73,6 +73,43 @@ struct LedgerCorrectionTests {
         #expect(try fixture.ledger.pendingCorrections(limit: 9).map(\.number) == [2])
     }
 
+    /// A customer that has moved to another zone: the event stands where the old zone's hour, day and
+    /// month begin.
+    @Test(arguments: RollupWindow.allCases, [-1, 0] as [Int64])
+    func anEventIsTakenOutWhereItWasCounted(
+        _ window: RollupWindow, _ count: Int64
+    ) throws {
+        var fixture = try LedgerFixture()
+        func rollup(_ start: Timestamp, _ count: Int64, _ value: Int64) -> RollupDelta {
+            RollupDelta(
+                customer: "acme", meter: delta(1).key.meter, window: window, start: start,
+                dimensions: "{}", aggregation: .sum,
+                delta: UsageState(count: count, value: value))
+        }
+        let secondsBefore: [RollupWindow: Int64] = [
+            .hour: 2_700, .day: 80_000, .month: 2_500_000,
+        ]
+        let old = instant.adding(seconds: -(secondsBefore[window] ?? 0))
+        var batch = fixture.batch()
+        batch.usage = [delta(30, count: 2)]
+        batch.rollups = [rollup(old, 2, 30)]
+        try fixture.commit(batch)
+        var correcting = fixture.batch()
+        var correction = correction(record(), delta(-20, count: count))
+        correction.rollups = [
+            LedgerCorrection.Rollup(
+                delta: rollup(instant.adding(seconds: -60), count, -20), otherDimensions: "{}")
+        ]
+        correcting.corrections = [correction]
+        try fixture.commit(correcting)
+        let rows = try fixture.ledger.rollups(
+            RollupQuery(
+                customer: "acme", meter: delta(1).key.meter, window: window,
+                from: .distantPast, to: .distantFuture))
+        #expect(rows.map(\.start) == [old])
+        #expect(rows.map(\.state) == [UsageState(count: 2 + count, value: 10)])
+    }
+
     @Test func anEventIsFoundByItsMark() throws {
         var fixture = try LedgerFixture()
         for round in Int64(0)..<3 {

@@ -61,7 +61,8 @@ extension LedgerWriter {
         let changes = try addUsage(correction.usage)
         do throws(SQLError) {
             var hasFoundAny = !changes.isEmpty || correction.rollups.isEmpty
-            for rollup in correction.rollups where try change(rollup) { hasFoundAny = true }
+            let at = (correction.record.removed ?? correction.record.added)?.at
+            for rollup in correction.rollups where try change(rollup, at) { hasFoundAny = true }
             // Hour rows may have been dropped for their age; not all there is of an event.
             if !hasFoundAny { throw .overflow(correction.rollups[0].delta.meter) }
             try addAdjustments(correction.adjustments)
@@ -72,15 +73,63 @@ extension LedgerWriter {
         return changes
     }
 
+    /// - Parameter at: of the event that is taken out.
     /// - Returns: false when there is no row to take the event out of.
-    private func change(_ rollup: LedgerCorrection.Rollup) throws(SQLError) -> Bool {
-        var choices = [rollup.delta.dimensions]
-        if rollup.otherDimensions != rollup.delta.dimensions {
-            choices.append(rollup.otherDimensions)
+    private func change(
+        _ rollup: LedgerCorrection.Rollup, _ at: Timestamp?
+    ) throws(SQLError) -> Bool {
+        if try change(rollup.delta, or: rollup.otherDimensions) { return true }
+        if rollup.delta.delta.count <= 0 {
+            if let at { return try changeEarlier(rollup, at) }
+            return false
         }
+        try put(rollup.delta, rollup.delta.dimensions, rollup.delta.delta)
+        return true
+    }
+
+    /// An event that was counted when its customer had another time zone stands where a row began in
+    /// that one: of the rows that may hold it, the latest that has enough.
+    private func changeEarlier(
+        _ rollup: LedgerCorrection.Rollup, _ at: Timestamp
+    ) throws(SQLError) -> Bool {
+        let before = try connection.statement(rollupStartBefore)
+        let first = at.adding(seconds: -Self.secondsMax(rollup.delta.window)).microseconds
+        var end = at.microseconds
+        for _ in 0..<Self.startsMax {
+            try before.bind(rollup.delta.window.rawValue, at: 1)
+            try before.bind(end, at: 2)
+            var start: Int64?
+            if try before.step() { start = before.integer(at: 0) }
+            before.reset()
+            guard let start, start > first else { return false }
+            var delta = rollup.delta
+            delta.start = Timestamp(microseconds: start)
+            if try change(delta, or: rollup.otherDimensions) { return true }
+            end = start - 1
+        }
+        return false
+    }
+
+    /// Starts of rows, of whatever customers, that are looked at for one event.
+    private static let startsMax = 10_000
+
+    /// How long before an event the row that holds it can begin, in whatever zone.
+    private static func secondsMax(_ window: RollupWindow) -> Int64 {
+        switch window {
+        case .hour: 3_600
+        case .day: 86_400
+        case .month: 31 * 86_400
+        }
+    }
+
+    /// - Returns: false when there is no such row, or less in it than is taken out.
+    private func change(
+        _ delta: RollupDelta, or otherDimensions: String
+    ) throws(SQLError) -> Bool {
         let find = try connection.statement(findRollup)
-        for dimensions in choices {
-            try find.bind(rollup: rollup.delta, dimensions: dimensions)
+        let choices = [delta.dimensions, otherDimensions]
+        for dimensions in delta.dimensions == otherDimensions ? [delta.dimensions] : choices {
+            try find.bind(rollup: delta, dimensions: dimensions)
             guard try find.step() else {
                 find.reset()
                 continue
@@ -88,16 +137,14 @@ extension LedgerWriter {
             let aggregation = find.string(at: 0)
             var state = try find.usageState(from: 1)
             find.reset()
-            guard aggregation == rollup.delta.aggregation.rawValue,
-                state.merge(rollup.delta.delta, rollup.delta.aggregation)
-            else { throw .overflow(rollup.delta.meter) }
+            guard aggregation == delta.aggregation.rawValue,
+                state.merge(delta.delta, delta.aggregation)
+            else { throw .overflow(delta.meter) }
             if state.count < 0 { continue }
-            try put(rollup.delta, dimensions, state)
+            try put(delta, dimensions, state)
             return true
         }
-        guard rollup.delta.delta.count > 0 else { return false }
-        try put(rollup.delta, rollup.delta.dimensions, rollup.delta.delta)
-        return true
+        return false
     }
 
     private func put(
@@ -152,6 +199,11 @@ private let findRollup = """
     SELECT aggregation, count, value, ordered_at, distinct_members FROM rollups
     WHERE rollup_window = $1 AND window_start = $2 AND customer = $3 AND meter = $4
         AND dimensions = $5
+    """
+
+private let rollupStartBefore = """
+    SELECT window_start FROM rollups WHERE rollup_window = $1 AND window_start <= $2
+    ORDER BY window_start DESC LIMIT 1
     """
 
 private let removeRollup = """

@@ -46,6 +46,7 @@ struct BillingRoutes: Sendable {
         var context = try ControlRequest.context(request, query)
         // A reason in the body counts as one in the query does.
         let body = try ControlRequest.body(request)
+        try Self.requireReasonOnly(body)
         context.reason = context.reason ?? body["reason"]?.text
         let command = BillingCommand(
             operation: .close(
@@ -56,6 +57,20 @@ struct BillingRoutes: Sendable {
             return Self.answer(try await desk.perform(command))
         } catch {
             throw Problem(error)
+        }
+    }
+
+    /// A month that is closed for everybody stays closed: whoever meant one customer must be told.
+    private static func requireReasonOnly(_ body: [String: JSONValue]) throws(Problem) {
+        for name in body.keys.sorted() where name != "reason" {
+            let help =
+                name == "customer"
+                ? "name the customer in the query: ?customer=ID" : "a body has only \"reason\""
+            throw Problem(
+                ControlProblem(
+                    .invalid, "unknown_member",
+                    "there is no member \"\(name.prefix(100))\" here; \(help)",
+                    field: String(name.prefix(100))))
         }
     }
 
