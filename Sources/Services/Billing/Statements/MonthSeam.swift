@@ -6,7 +6,7 @@ import MeteringPorts
 ///
 /// What one side bills of a rule's usage ends where the other side's begins, so that no hour
 /// between the two zones' midnights is billed twice or not at all.
-struct MonthSeam: Sendable, Hashable {
+struct MonthSeam: Sendable {
     /// Where the statements meet.
     private let at: Timestamp
     /// The zone whose month ends or begins just there.
@@ -23,15 +23,6 @@ struct MonthSeam: Sendable, Hashable {
     /// The end of the last period of a rule that the earlier side bills.
     func border(_ rule: PeriodRule) -> Timestamp {
         rule.period(containing: at, zone: zone).start
-    }
-
-    static func == (left: MonthSeam, right: MonthSeam) -> Bool {
-        left.at == right.at && left.zone.name == right.zone.name
-    }
-
-    func hash(into hasher: inout Hasher) {
-        hasher.combine(at)
-        hasher.combine(zone.name)
     }
 }
 
